@@ -67,9 +67,7 @@ def server(
         end_group(process)
 
 
-def _wait_until_ready(
-    process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path, timeout: float
-) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while not ready():
         if process.poll() is not None:

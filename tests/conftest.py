@@ -1,0 +1,58 @@
+"""What all tests share: an Airflow home that is not the user's own, and patience."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from airflow.sdk import DAG
+
+# Two shared cores: how long one example takes says nothing.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+# Airflow reads these when it is imported, which test modules do. Each pytest-xdist worker has a home of its own.
+_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ |= {
+    "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_FOLDER": f"{_HOME.name}/dags",
+}
+
+
+def pytest_unconfigure() -> None:
+    _HOME.cleanup()
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """Return the folder of an Airflow with a migrated metadata database: all that ``dag.test()`` needs."""
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+    return Path(_HOME.name)
+
+
+@pytest.fixture
+def run_dag(airflow_home: Path) -> Callable[..., DagRun]:
+    """Return a function that runs a Dag to its end in this process, as ``dag.test()`` does, and returns its run."""
+
+    def run(dag: DAG, **kwargs: Any) -> DagRun:
+        from airflow.dag_processing.bundles.manager import DagBundlesManager
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+        DagBundlesManager().sync_bundles_to_db()
+        bag = DagBag(os.devnull)
+        bag.bag_dag(dag)
+        sync_bag_to_db(bag, "dags-folder", None)
+        return dag.test(**kwargs)
+
+    return run
