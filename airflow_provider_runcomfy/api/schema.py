@@ -1,0 +1,230 @@
+"""A model's inputs, checked before any money is spent."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_runcomfy.api import schemas
+from airflow_provider_runcomfy.api.errors import Fault, InvalidInputError
+from airflow_provider_runcomfy.api.ids import is_model_id
+from airflow_provider_runcomfy.api.plain_json import joined, plain_json, shortened, shown
+
+_SHOWN_FAULTS = 50
+
+_WHOLE_NUMBER = re.compile(r"(-?[0-9]{1,300})(?:\.0*)?")
+_NUMBER = re.compile(r"-?[0-9]{1,300}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_BOOLEANS = {"true": True, "false": False}
+
+_NATIVE_JINJA = "with render_template_as_native_obj, Jinja makes a number or a list of text that reads like one"
+_PLAIN_JINJA = "Jinja makes text of it unless the Dag has render_template_as_native_obj; an XComArg stays what it is"
+
+
+@dataclass(frozen=True)
+class CheckedInputs:
+    """
+    Inputs that may be submitted.
+
+    :param inputs: plain JSON values: numbers and booleans that Jinja made text are turned back where the schema says
+        so, tuples are lists as in JSON, nothing else is changed and no default is added.
+    :param checked: whether the model's schema is in the package; if not, only that JSON can hold them was checked.
+    :param hint: for a model that is not in the package: a sentence that names one whose id is almost the same.
+    """
+
+    inputs: dict[str, Any]
+    checked: bool
+    hint: str | None = None
+
+
+def known_models() -> tuple[str, ...]:
+    """Return the ids of the models whose inputs can be checked, sorted."""
+    return schemas.model_ids()
+
+
+def input_schema(model_id: str) -> dict[str, Any] | None:
+    """Return the model's input schema as RunComfy publishes it, quirks kept, or ``None`` if it is not known."""
+    return schemas.load(model_id)
+
+
+def check_model_id(model_id: str) -> str:
+    """
+    Return ``model_id`` if it has the form of one: segments of ``[A-Za-z0-9_.-]``, separated by slashes.
+
+    :raises InvalidInputError: if it has not, ``.`` and ``..`` as segments included (source: official clients).
+    """
+    if is_model_id(model_id):
+        return model_id
+    near = _near_model(model_id) if isinstance(model_id, str) else None
+    fault = Fault(
+        "model_id",
+        shown(model_id),
+        "a model id is letters, digits, '_', '.' and '-' in segments between single slashes"
+        + (f", say {near}" if near else ""),
+    )
+    raise InvalidInputError(f"{fault}. Nothing was submitted, nothing was charged.", faults=[fault])
+
+
+def check_inputs(model_id: str, inputs: Mapping[str, Any]) -> CheckedInputs:
+    """
+    Check a model's inputs, without any call to RunComfy.
+
+    :param model_id: the model; one whose schema is not in the package is not refused.
+    :param inputs: the body of the submit.
+    :returns: the inputs to submit.
+    :raises InvalidInputError: if something is wrong with them; its ``faults`` and its message have everything at once.
+    """
+    check_model_id(model_id)
+    plain, unfit = plain_json(inputs)
+    if not isinstance(plain, dict):
+        no_object = Fault("inputs", shown(plain), f"an object with the model's fields{_why(plain, 'object')}")
+        raise _invalid(model_id, unfit if isinstance(inputs, Mapping) else [no_object])
+    published = input_schema(model_id)
+    if published is None:
+        if unfit:
+            raise _invalid(model_id, unfit)
+        return CheckedInputs(plain, checked=False, hint=_hint(model_id))
+    schema = schemas.normalised(published)
+    restored = _restored(plain, schema)
+    # The schema's faults come first: what it says of a value is of more use than that JSON cannot hold it.
+    faults = _one_per_path([*_schema_faults(restored, schema), *_sum_faults(restored, schema), *unfit])
+    if faults:
+        raise _invalid(model_id, faults)
+    return CheckedInputs(restored, checked=True)
+
+
+def _invalid(model_id: str, faults: Sequence[Fault]) -> InvalidInputError:
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    lines = [f"The inputs of {model_id} have {count}; nothing was submitted, nothing was charged:"]
+    lines += [f"  {fault}" for fault in faults[:_SHOWN_FAULTS]]
+    if len(faults) > _SHOWN_FAULTS:
+        lines.append(f"  ... and {len(faults) - _SHOWN_FAULTS} more")
+    return InvalidInputError("\n".join(lines), model_id=model_id, faults=faults)
+
+
+def _one_per_path(faults: Iterable[Fault]) -> list[Fault]:
+    first: dict[str, Fault] = {}
+    for fault in faults:
+        first.setdefault(fault.path, fault)
+    return list(first.values())
+
+
+def _near_model(model_id: str) -> str | None:
+    """Return the known model that a mistyped id seems to mean; other digits are another model, say a version."""
+    digits = re.findall(r"[0-9]+", model_id)
+    candidates = {known.lower(): known for known in known_models() if re.findall(r"[0-9]+", known) == digits}
+    near = difflib.get_close_matches(model_id.strip().lower(), candidates, n=1, cutoff=0.92)
+    return candidates[near[0]] if near else None
+
+
+def _hint(model_id: str) -> str | None:
+    near = _near_model(model_id)
+    return f"{model_id} is not a model that this package knows; did you mean {near}? Case matters." if near else None
+
+
+def _restored(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return the value with numbers and booleans turned back where Jinja made text (or 5.0 of 5) of them."""
+    match schema.get("type"), value:
+        case "object", dict():
+            fields = schema["properties"]
+            return {name: _restored(item, fields[name]) if name in fields else item for name, item in value.items()}
+        case "array", list():
+            return [_restored(item, schema["items"]) for item in value]
+        case "integer", float() if value.is_integer():
+            return int(value)
+        case ("integer" | "number" | "boolean") as wanted, str():
+            return _from_text(value.strip(), wanted, value)
+    return value
+
+
+def _from_text(text: str, wanted: str, otherwise: str) -> bool | float | str:
+    if wanted == "boolean":
+        return _BOOLEANS.get(text.lower(), otherwise)
+    if whole := _WHOLE_NUMBER.fullmatch(text):
+        # 5.0 stays a float where any number will do.
+        return float(text) if wanted == "number" and "." in text else int(whole[1])
+    if wanted == "number" and _NUMBER.fullmatch(text) and math.isfinite(number := float(text)):
+        return number
+    return otherwise
+
+
+def _schema_faults(inputs: dict[str, Any], schema: Mapping[str, Any]) -> Iterator[Fault]:
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+    for error in Draft202012Validator(schema).iter_errors(inputs):
+        path = joined("", *error.absolute_path)
+        fields = error.schema.get("properties", {})
+        if error.validator == "required":
+            # One error for each missing field comes, but none says in data which: each lists all, once each is kept.
+            for name in error.validator_value:
+                if name not in error.instance:
+                    yield Fault(joined(path, name), "nothing", f"required: {_described(fields[name])}")
+        elif error.validator == "additionalProperties":
+            for name in error.instance:
+                if name not in fields:
+                    yield Fault(joined(path, name), shown(error.instance[name]), _no_such_field(name, fields))
+        else:
+            allowed = _described(error.schema) + _why(error.instance, error.schema["type"])
+            yield Fault(path, shown(error.instance), allowed)
+
+
+def _why(value: Any, wanted: str) -> str:
+    """Return how Airflow may have made this of a value that was right, in brackets; or nothing."""
+    if wanted == "string" and isinstance(value, bool | int | float | list | dict):
+        return f" ({_NATIVE_JINJA})"
+    if wanted in ("array", "object") and isinstance(value, str):
+        return f" ({_PLAIN_JINJA})"
+    return ""
+
+
+def _no_such_field(name: str, fields: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name.lower(), fields, n=1, cutoff=0.5)
+    return f"no such field: did you mean {near[0]}?" if near else f"no such field: it may be {', '.join(fields)}"
+
+
+def _described(schema: Mapping[str, Any]) -> str:
+    """Return what the schema allows, in words."""
+    if "enum" in schema:
+        values = [repr(value) for value in schema["enum"]]
+        return f"one of {', '.join(values)}" if len(values) > 1 else f"only {values[0]}"
+    match schema["type"]:
+        case "integer":
+            return f"a whole number{_bounds(schema)}"
+        case "number":
+            return f"a number{_bounds(schema)}"
+        case "boolean":
+            return "true or false"
+        case "string":
+            return "text that is not blank" if "pattern" in schema else "text"
+        case "array":
+            most = f" of at most {schema['maxItems']}" if "maxItems" in schema else ""
+            return f"a list{most}, each {_described(schema['items'])}"
+    return f"an object with {', '.join(schema['properties'])}"
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    words = {"minimum": "from", "maximum": "to"}
+    return "".join(f" {word} {schema[bound]}" for bound, word in words.items() if bound in schema)
+
+
+def _sum_faults(inputs: dict[str, Any], schema: Mapping[str, Any]) -> Iterator[Fault]:
+    """
+    Check that the durations of ``multi_prompt`` add up to the video's (source: seed).
+
+    A duration that is not given counts as its default (inference).
+    """
+    segments = inputs.get("multi_prompt")
+    if not isinstance(segments, list) or not segments or not all(isinstance(segment, dict) for segment in segments):
+        return
+    fields = schema["properties"]
+    default = fields["multi_prompt"]["items"]["properties"]["duration"]["default"]
+    durations = [segment.get("duration", default) for segment in segments]
+    total = inputs.get("duration", fields["duration"]["default"])
+    if all(type(duration) is int for duration in [total, *durations]) and sum(durations) != total:
+        given = f"{sum(durations)} = {' + '.join(map(str, durations))}"
+        default_total = "" if "duration" in inputs else " when it is not given"
+        allowed = f"the durations must add up to duration, which is {shown(total)}{default_total}"
+        yield Fault("multi_prompt[].duration", shortened(given), allowed)
