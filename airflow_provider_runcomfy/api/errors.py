@@ -105,20 +105,7 @@ class NotSentError(UnavailableError):
 class RateLimitedError(UnavailableError):
     """RunComfy asks for patience (429). ``retry_after`` is in seconds, where it said how long."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        request_id: str | None = None,
-        model_id: str | None = None,
-        http_status: int | None = None,
-        error_code: int | None = None,
-    ) -> None:
-        super().__init__(
-            message, request_id=request_id, model_id=model_id, http_status=http_status, error_code=error_code
-        )
-        self.retry_after = retry_after
+    retry_after: float | None = None
 
 
 class SubmissionUnknownError(RunComfyError):

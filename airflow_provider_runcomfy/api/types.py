@@ -104,3 +104,11 @@ class GenerationResult:
             "created_at": self.created_at,
             "finished_at": self.finished_at,
         }
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What is left on the account; it may be 0 or negative (official clients)."""
+
+    usd: float
+    currency: str = "USD"

@@ -1,0 +1,105 @@
+"""The calls to RunComfy over aiohttp, for triggers: those that wait, and none that pays."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from types import TracebackType
+
+import aiohttp
+
+from airflow_provider_runcomfy.api import wire
+from airflow_provider_runcomfy.api.environment import ca_bundle, proxy_for
+from airflow_provider_runcomfy.api.errors import UnavailableError
+from airflow_provider_runcomfy.api.payload import Answer
+from airflow_provider_runcomfy.api.settings import Settings
+from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult, RequestStatus
+
+CONNECT_SECONDS = 10.0
+TOTAL_SECONDS = 40.0
+# Longer than the slowest usual poll interval, so that a poll seldom pays for a TLS handshake.
+_KEEP_ALIVE_SECONDS = 75.0
+
+
+class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
+    """
+    The waiting half of RunComfy's Model API; made and closed inside a running event loop.
+
+    :param settings: base URL and token.
+    :param connect_seconds: how long a connection may take.
+    :param total_seconds: how long one call may take in all.
+    """
+
+    def __init__(
+        self, settings: Settings, *, connect_seconds: float = CONNECT_SECONDS, total_seconds: float = TOTAL_SECONDS
+    ) -> None:
+        self._settings = settings
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=_tls(), keepalive_timeout=_KEEP_ALIVE_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=total_seconds, sock_connect=connect_seconds),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections that are kept for further calls."""
+        await self._session.close()
+
+    async def get_status(self, request_id: str) -> RequestStatus:
+        """Return a request's state; free of charge."""
+        call = wire.status_call(self._settings, request_id)
+        return wire.parse_status(call, await self._exchange(call))
+
+    async def get_result(self, request_id: str) -> GenerationResult:
+        """Return a request's result, or its state while it has none; free of charge."""
+        call = wire.result_call(self._settings, request_id)
+        return wire.parse_result(call, await self._exchange(call))
+
+    async def cancel(self, request_id: str) -> CancelOutcome:
+        """Cancel a request; only a queued one can be."""
+        call = wire.cancel_call(self._settings, request_id)
+        return wire.parse_cancel(call, await self._exchange(call))
+
+    async def _exchange(self, call: wire.Call) -> Answer:
+        try:
+            async with self._session.request(
+                call.method,
+                call.url,
+                headers=wire.headers(call, self._settings.token),
+                proxy=proxy_for(call.url),
+                allow_redirects=False,
+            ) as response:
+                return Answer(
+                    status=response.status,
+                    body=await _read(response, call.max_bytes),
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                    secret=self._settings.token,
+                )
+        except TimeoutError:
+            reason = "no answer in time"
+        except (aiohttp.ClientError, OSError) as error:
+            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise UnavailableError(
+            f"{call.doing}: {reason}. The call can be repeated later.", request_id=call.request_id or None
+        )
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            raise aiohttp.ClientPayloadError(f"an answer of more than {limit} bytes")
+    return bytes(body)
+
+
+def _tls() -> ssl.SSLContext:
+    bundle = Path(ca_bundle())
+    if bundle.is_dir():
+        return ssl.create_default_context(capath=str(bundle))
+    return ssl.create_default_context(cafile=str(bundle))

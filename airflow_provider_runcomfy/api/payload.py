@@ -1,0 +1,95 @@
+"""Read an answer's body as plain JSON, whatever the server sent: a value that is safe to keep, or nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_MAX_DEPTH = 64
+# Short words are no tokens, and striking them out would tear URLs apart.
+_MIN_SECRET_LENGTH = 10
+_STRUCK_OUT = "***"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    One HTTP answer as a transport got it.
+
+    :param status: the HTTP status.
+    :param body: the whole body, bounded by the transport.
+    :param headers: names in lower case.
+    :param secret: the token that was sent, struck out wherever the server echoes it.
+    """
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the HTTP status is a 2xx."""
+        return 200 <= self.status < 300
+
+
+class UnreadableError(ValueError):
+    """A body that is not the JSON that it should be."""
+
+
+def read_json(answer: Answer) -> Any:
+    """
+    Return the body as JSON without what logs and databases choke on.
+
+    NUL and lone surrogates are replaced (PostgreSQL stores neither), an echoed token is struck out.
+
+    :raises UnreadableError: for anything but finite, decently nested JSON in UTF-8.
+    """
+    try:
+        value = json.loads(answer.body.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"no JSON ({type(error).__name__})") from None
+    return _clean(value, answer.secret, _MAX_DEPTH)
+
+
+def excerpt(answer: Answer, length: int = 200) -> str:
+    """Return the beginning of the body as one line of text, to be shown in an error."""
+    return one_line(_clean_text(answer.body[: length * 4].decode("utf-8", "replace"), answer.secret), length)
+
+
+def one_line(text: str, length: int) -> str:
+    """Return ``text`` with runs of white space and control characters folded, cut to ``length``."""
+    folded = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return folded if len(folded) <= length else folded[: length - 1] + "…"
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _clean(value: Any, secret: str, depth: int) -> Any:
+    if depth == 0:
+        raise UnreadableError(f"JSON nested deeper than {_MAX_DEPTH}")
+    if isinstance(value, str):
+        return _clean_text(value, secret)
+    if isinstance(value, list):
+        return [_clean(item, secret, depth - 1) for item in value]
+    if isinstance(value, dict):
+        return {_clean_text(key, secret): _clean(item, secret, depth - 1) for key, item in value.items()}
+    return value
+
+
+def _clean_text(text: str, secret: str) -> str:
+    if len(secret) >= _MIN_SECRET_LENGTH:
+        text = text.replace(secret, _STRUCK_OUT)
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

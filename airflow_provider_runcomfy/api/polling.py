@@ -1,0 +1,185 @@
+"""
+When to poll again and when to give up: pure, the clock passed in, used by every loop that waits.
+
+A loop asks for the first :class:`Step`, does what it says, and hands the answer or the error back; until it
+gets an :class:`Ending`. It never sees a failed poll: those only make the next step come later.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from airflow_provider_runcomfy.api.errors import (
+    AuthenticationError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    RunComfyError,
+)
+from airflow_provider_runcomfy.api.types import GenerationResult, RequestState, RequestStatus
+
+# A request may be unknown to the server that is asked, right after another one took it.
+NOT_FOUND_GRACE_SECONDS = 60.0
+# The polls' pace: a tenth of the time that was waited already, within the two intervals.
+_PACE = 0.1
+_JITTER = 0.1
+_LONGEST_BACKOFF_SECONDS = 60.0
+
+
+class Ask(StrEnum):
+    """Which call to make."""
+
+    STATUS = "status"
+    RESULT = "result"
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    What to do next: wait, then ask.
+
+    :param ask: the call to make.
+    :param delay: seconds to wait before it.
+    :param reread_connection: read the connection anew before it: the token was refused and may have been replaced.
+    """
+
+    ask: Ask
+    delay: float
+    reread_connection: bool = False
+
+
+class End(StrEnum):
+    """How a wait ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    NOT_FOUND = "not_found"
+    FORBIDDEN = "forbidden"
+    UNAUTHENTICATED = "unauthenticated"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """
+    The end of a wait.
+
+    :param end: how it ended.
+    :param result: the result, for a success, and for a failure with its reason.
+    :param reason: the last thing that went wrong, in words.
+    """
+
+    end: End
+    result: GenerationResult | None = None
+    reason: str = ""
+
+
+class Poller:
+    """
+    Decide, from each answer, what a loop does next.
+
+    :param now: the time, in seconds since the epoch.
+    :param deadline: when to give up, in seconds since the epoch; then `/result` is looked at once more.
+    :param poll_interval: seconds between the first polls.
+    :param max_poll_interval: seconds between polls at most; they spread as the wait goes on.
+    :param submitted_at: when it was submitted, where that is known; else the waiting counts from ``now``.
+    :param spread: a number between 0 and 1, by which the polls of many waiters are spread.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: float,
+        deadline: float,
+        poll_interval: float,
+        max_poll_interval: float,
+        submitted_at: float | None = None,
+        spread: Callable[[], float] = random.random,
+    ) -> None:
+        self._started = now if submitted_at is None else min(submitted_at, now)
+        self._deadline = deadline
+        self._poll_interval = poll_interval
+        self._max_poll_interval = max(max_poll_interval, poll_interval)
+        self._spread = spread
+        self._failures = 0
+        self._reread = False
+        self._last_look = False
+        self._last_error = ""
+        self._failed_status = False
+
+    def first(self, now: float, *, delay: float = 0.0) -> Step:
+        """Return the first step, ``delay`` seconds from now, or at the deadline where that comes first."""
+        left = self._deadline - now
+        return Step(Ask.STATUS, delay) if delay < left else self._look_once_more(left)
+
+    def on_status(self, status: RequestStatus, now: float) -> Step | Ending:
+        """Decide after an answer of `/status`; it never tells of success, so for an ended request ask `/result`."""
+        self._answered()
+        if status.state is RequestState.CANCELLED:
+            return Ending(End.CANCELLED)
+        self._failed_status = status.state is RequestState.FAILED
+        if self._failed_status or status.state in (RequestState.COMPLETED, RequestState.SUCCEEDED):
+            return self._step(Ask.RESULT, 0.0, now)
+        return self._step(Ask.STATUS, self._pace(now), now)
+
+    def on_result(self, result: GenerationResult, now: float) -> Step | Ending:
+        """Decide after an answer of `/result`."""
+        self._answered()
+        if result.state is RequestState.SUCCEEDED:
+            return Ending(End.SUCCEEDED, result)
+        if result.state is RequestState.FAILED:
+            return Ending(End.FAILED, result, result.error or "")
+        if result.state is RequestState.CANCELLED:
+            return Ending(End.CANCELLED)
+        if self._failed_status:
+            return Ending(End.FAILED, result, "RunComfy gave no reason")
+        return self._step(Ask.STATUS, self._pace(now), now)
+
+    def on_error(self, error: RunComfyError, ask: Ask, now: float) -> Step | Ending:
+        """Decide after a call that failed; only a certain 401, 403 or 404 ends the wait before its deadline."""
+        self._last_error = str(error)
+        if isinstance(error, AuthenticationError):
+            if self._reread:
+                return Ending(End.UNAUTHENTICATED, reason=str(error))
+            self._reread = True
+            return Step(ask, 0.0, reread_connection=True)
+        if isinstance(error, ForbiddenError):
+            return Ending(End.FORBIDDEN, reason=str(error))
+        if isinstance(error, NotFoundError) and now - self._started >= NOT_FOUND_GRACE_SECONDS:
+            return Ending(End.NOT_FOUND, reason=str(error))
+        self._failures += 1
+        return self._step(ask, self._backoff(error), now)
+
+    def _answered(self) -> None:
+        self._failures = 0
+        self._reread = False
+        self._last_error = ""
+
+    def _pace(self, now: float) -> float:
+        waited = max(now - self._started, 0.0)
+        interval = min(max(self._poll_interval, _PACE * waited), self._max_poll_interval)
+        return interval * (1 + _JITTER * (2 * self._spread() - 1))
+
+    def _backoff(self, error: RunComfyError) -> float:
+        """Return how long to leave RunComfy alone: twice as long each time, and spread, so that no crowd comes back."""
+        if isinstance(error, RateLimitedError) and error.retry_after is not None:
+            return error.retry_after * (1 + _JITTER * self._spread())
+        longest = max(self._max_poll_interval, _LONGEST_BACKOFF_SECONDS)
+        ceiling = min(self._poll_interval * 2.0 ** min(self._failures, 16), longest)
+        return ceiling * (0.5 + 0.5 * self._spread())
+
+    def _step(self, ask: Ask, delay: float, now: float) -> Step | Ending:
+        left = self._deadline - now
+        if delay < left:
+            return Step(ask, delay)
+        if self._last_look:
+            return Ending(End.TIMED_OUT, reason=self._last_error)
+        return self._look_once_more(left)
+
+    def _look_once_more(self, left: float) -> Step:
+        self._last_look = True
+        return Step(Ask.RESULT, max(left, 0.0))

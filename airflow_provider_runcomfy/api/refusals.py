@@ -1,0 +1,167 @@
+"""Turn an answer that is an error into the error class for the decision that its caller must take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from airflow_provider_runcomfy.api.errors import (
+    AuthenticationError,
+    ForbiddenError,
+    InsufficientBalanceError,
+    NotFoundError,
+    RateLimitedError,
+    RefusedError,
+    RunComfyError,
+    UnavailableError,
+)
+from airflow_provider_runcomfy.api.payload import Answer, excerpt, one_line
+
+# Source: documentation. The first three digits of any other code look like an HTTP status (inference).
+_BY_CODE: dict[int, type[RunComfyError]] = {
+    400001: RefusedError,
+    400002: InsufficientBalanceError,
+    400004: AuthenticationError,
+    403001: ForbiddenError,
+    404001: NotFoundError,
+}
+_BY_STATUS: dict[int, type[RunComfyError]] = {
+    401: AuthenticationError,
+    402: InsufficientBalanceError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    410: NotFoundError,
+    429: RateLimitedError,
+}
+# The statuses that say of themselves that the call was not carried out. 408, 409, 499 and the like are not
+# among them: a gateway may answer so while the server behind it has taken the call.
+_SAYS_REFUSED = frozenset(
+    {400, 401, 402, 403, 404, 405, 406, 410, 411, 413, 414, 415, 421, 422, 426, 428, 429, 431, 451}
+)
+
+_ADVICE: dict[type[RunComfyError], str] = {
+    RefusedError: "Check the model id and the inputs against the model's API page.",
+    InsufficientBalanceError: "Add funds to the RunComfy account.",
+    AuthenticationError: "Set a valid API token as the password of the Airflow connection (RunComfy profile).",
+    ForbiddenError: "It belongs to another account: use the connection whose token submitted it.",
+    NotFoundError: "It never existed or has expired.",
+    RateLimitedError: "RunComfy asks to slow down; the call can be repeated later.",
+    UnavailableError: "The call can be repeated later.",
+}
+MAX_RETRY_AFTER = 3600.0
+_MESSAGE_LENGTH = 500
+
+
+def read_code(data: Any) -> int | None:
+    """Return ``error_code`` as a number; None where there is none; 0 where it is something else."""
+    value = data.get("error_code") if isinstance(data, dict) else None
+    if value is None:
+        return None
+    text = value.strip() if isinstance(value, str) else value
+    try:
+        return int(text) if not isinstance(text, bool) else 0
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def is_known_code(code: int | None) -> bool:
+    """Return whether an ``error_code`` is one that the documentation has for calls."""
+    return code in _BY_CODE
+
+
+def is_error(answer: Answer, data: Any) -> bool:
+    """Return whether the answer is an error: by its HTTP status, or by an ``error_code`` (which HTTP 200 may carry)."""
+    return not answer.is_success or read_code(data) is not None
+
+
+def error_for(
+    answer: Answer,
+    data: Any,
+    doing: str,
+    *,
+    request_id: str | None = None,
+    model_id: str | None = None,
+    page_refuses: bool = False,
+    note: str = "",
+) -> RunComfyError:
+    """
+    Return the error for an answer that is one.
+
+    The ``error_code`` decides, the HTTP status only where there is none.
+
+    :param doing: what was tried, as the beginning of the message.
+    :param page_refuses: whether a 403 or 404 that is not RunComfy's JSON counts as a refusal. It came from
+        something between here and there: the call was not carried out, but it says nothing about the request.
+    :param note: added to the message.
+    """
+    code = read_code(data)
+    kind = _classify(answer.status, code, page=None if isinstance(data, dict) else page_refuses)
+    facts = [f"HTTP {answer.status}", *([f"error_code {code}"] if code else [])]
+    message = f"{doing}: {reason(answer, data)} ({', '.join(facts)}). {_ADVICE[kind]}{note}"
+    error = kind(message, request_id=request_id, model_id=model_id, http_status=answer.status, error_code=code)
+    if isinstance(error, RateLimitedError):
+        error.retry_after = retry_after(answer)
+    return error
+
+
+def says_refused(answer: Answer, data: Any) -> bool:
+    """Return whether it is certain from the answer that the call was not carried out."""
+    code = read_code(data)
+    status = answer.status if code is None else code // 1000
+    return status in _SAYS_REFUSED
+
+
+def _classify(status: int, code: int | None, *, page: bool | None) -> type[RunComfyError]:
+    if code is not None:
+        if code in _BY_CODE:
+            return _BY_CODE[code]
+        status, page = code // 1000, None
+    if page is not None and status in (403, 404, 410):
+        return RefusedError if page else UnavailableError
+    return _BY_STATUS.get(status) or (RefusedError if status in _SAYS_REFUSED else UnavailableError)
+
+
+def reason(answer: Answer, data: Any) -> str:
+    """Return what the answer gives as its reason, in whichever of its shapes."""
+    if 300 <= answer.status < 400:
+        return "it answered with a redirect, which is not followed with a token; check the connection's host"
+    if isinstance(data, dict):
+        for key in ("error_message", "message", "error", "detail"):
+            if data.get(key):
+                text = one_line(describe(data[key]), _MESSAGE_LENGTH)
+                detail = data.get("detail") if key != "detail" else None
+                return f"{text} ({one_line(describe(detail), _MESSAGE_LENGTH)})" if detail else text
+    return excerpt(answer) or "an empty answer"
+
+
+def describe(value: Any) -> str:
+    """Return an ``error`` of any shape as text: a string, an object with a message, a list of either."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "; ".join(describe(item) for item in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {describe(item)}" for key, item in value.items() if item not in (None, "", [], {}))
+    return str(value)
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for, at most an hour; None where it says nothing usable."""
+    text = answer.headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = _seconds_until(text, answer.headers.get("date", ""))
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str, now: str) -> float:
+    """Return the seconds from the answer's own ``Date`` to an HTTP date; both are the server's clock."""
+    try:
+        return (parsedate_to_datetime(date) - parsedate_to_datetime(now)).total_seconds()
+    except (TypeError, ValueError, IndexError):
+        return math.nan
