@@ -1,0 +1,254 @@
+"""One safe, resumable, streamed download of a result's file."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+import requests
+
+from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
+from airflow_provider_runcomfy.api.file_server import Body, BrokenError, FileServer, Patience, Subject
+from airflow_provider_runcomfy.api.media import HEAD_BYTES, content_type_of
+from airflow_provider_runcomfy.api.types import MediaKind
+
+__all__ = ["Download", "DownloadPolicy", "Patience", "open_download"]
+
+log = logging.getLogger(__name__)
+
+_PIECE = 256 * 1024
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+# So many more bytes since the last break make it a new one: a server that cuts every few MiB is borne.
+_PROGRESS = 1024 * 1024
+
+
+def open_download(
+    url: str,
+    policy: DownloadPolicy,
+    *,
+    kind: MediaKind,
+    request_id: str,
+    patience: Patience | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Download:
+    """
+    Ask for a file and look at its first bytes; nothing else is read yet.
+
+    :param url: where RunComfy says that the file is.
+    :param policy: what may be downloaded.
+    :param kind: what RunComfy says that the file is.
+    :param request_id: the request whose result it is, for messages.
+    :param patience: the time-outs and limits; the default is meant for real servers.
+    :param sleep: waits between two attempts.
+    :return: the open file, to be closed by ``with``.
+    :raises DownloadRefusedError: the URL is not allowed, the file is too large, or it is gone.
+    :raises DownloadFailedError: the file could not be had, or it is no medium.
+    """
+    download = Download(Subject(url, kind, request_id), policy, patience or Patience(), sleep)
+    try:
+        download._look()
+    except BaseException:
+        download.close()
+        raise
+    return download
+
+
+class Download(AbstractContextManager["Download"]):
+    """
+    A file that is being downloaded; made by `open_download`.
+
+    ``size`` is in bytes, None where the server does not say it; ``content_type`` is a medium's;
+    ``etag`` is the server's; ``bytes_read`` counts what has come from the server.
+    """
+
+    def __init__(
+        self, subject: Subject, policy: DownloadPolicy, patience: Patience, sleep: Callable[[float], object]
+    ) -> None:
+        self.size: int | None = None
+        self.content_type = ""
+        self.etag: str | None = None
+        self.bytes_read = 0
+        self._subject, self._policy, self._patience, self._sleep = subject, policy, patience, sleep
+        self._server = FileServer(subject, policy, patience)
+        self._body: Body | None = None
+        self._last_modified: str | None = None
+        self._hash = hashlib.sha256()
+        self._head = b""
+        self._breaks = 0
+        self._broken_at = 0
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of what has come, in hexadecimal: the file's own once `read` has given its end."""
+        return self._hash.hexdigest()
+
+    def read(self, amount: int | None = None) -> bytes:
+        """
+        Return the next ``amount`` bytes, fewer only at the end; all that is left without ``amount``.
+
+        :raises DownloadRefusedError: the file turned out to be too large, or is gone.
+        :raises DownloadFailedError: the file is cut for good, or is no longer the same. It is raised
+            before the end is told, so that no reader takes a part for the whole.
+        """
+        missing = self._policy.max_bytes + 1 if amount is None or amount < 0 else amount
+        pieces = [self._head[:missing]]
+        self._head = self._head[missing:]
+        missing -= len(pieces[0])
+        while missing and (piece := self._receive(min(missing, _PIECE))):
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._disconnect()
+        self._server.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _look(self) -> None:
+        while len(self._head) < HEAD_BYTES and (piece := self._receive(HEAD_BYTES - len(self._head))):
+            self._head += piece
+        if not self._head:
+            raise self._subject.failed("it is empty")
+        content_type = content_type_of(self._head, self.content_type, self._subject.kind)
+        if content_type is None:
+            announced = self.content_type[:100] or "no content type"
+            raise self._subject.failed(f"the server sent text instead of a medium ({announced!r})")
+        self.content_type = content_type
+
+    def _receive(self, amount: int) -> bytes:
+        """Return what comes next, at most ``amount`` bytes; none at the true end of the file."""
+        while True:
+            try:
+                self._body = self._body or self._connect()
+                piece = self._body.read(amount)
+                if not piece and self.size is not None and self.bytes_read < self.size:
+                    raise BrokenError(f"it ended after {self.bytes_read} of {self.size} bytes")
+            except BrokenError as error:
+                self._disconnect()
+                self._pause(str(error))
+                continue
+            self.bytes_read += len(piece)
+            self._hash.update(piece)
+            self._refuse_too_large()
+            return piece
+
+    def _pause(self, reason: str) -> None:
+        if self.bytes_read - self._broken_at >= _PROGRESS:
+            self._breaks = 0
+        self._broken_at = self.bytes_read
+        self._breaks += 1
+        if self._breaks > self._patience.resumes:
+            raise self._subject.failed(
+                f"{reason}, {self._breaks} times in a row without getting past byte {self.bytes_read}"
+            )
+        seconds = min(2.0 ** (self._breaks - 1), self._patience.longest_pause)
+        log.warning(
+            "%s: %s. Going on from byte %d in %.0f s (%d of %d).",
+            self._subject,
+            reason,
+            self.bytes_read,
+            seconds,
+            self._breaks,
+            self._patience.resumes,
+        )
+        self._sleep(seconds)
+
+    def _connect(self) -> Body:
+        if not self.bytes_read:
+            return self._begin(self._server.get({}))
+        # Without a validator only the bytes themselves can tell whether it is still the same file.
+        validator = self.etag if self.etag and not self.etag.startswith("W/") else self._last_modified
+        headers = {"Range": f"bytes={self.bytes_read}-", "If-Range": validator} if validator else {}
+        return self._go_on(self._server.get(headers))
+
+    def _begin(self, response: requests.Response) -> Body:
+        self._body = Body(response, self._patience)
+        if response.status_code != 200:
+            raise self._subject.failed(f"the server answered {response.status_code} to a request for the whole file")
+        if _is_encoded(response):
+            raise self._subject.failed("the server sent it compressed")
+        self.size = _length(response)
+        if self.size is None and not response.raw.chunked:
+            raise self._subject.failed(
+                "the server does not say how long it is, so nobody could tell whether it is whole"
+            )
+        self.content_type = response.headers.get("Content-Type", "")
+        self.etag = response.headers.get("ETag")
+        self._last_modified = response.headers.get("Last-Modified")
+        self._refuse_too_large()
+        return self._body
+
+    def _go_on(self, response: requests.Response) -> Body:
+        self._body = Body(response, self._patience)
+        start, total = self.bytes_read, _length(response)
+        if response.status_code == 206:
+            found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            start, total = _range(found) if found else (-1, None)
+        known = self.size if self.size is not None else total
+        if (
+            start != self.bytes_read
+            or total not in (None, known)
+            or _is_encoded(response)
+            or self._is_another(response)
+        ):
+            raise self._subject.failed("it is no longer the same file as at its beginning")
+        self.size = known
+        if response.status_code == 200:
+            self._skip(self._body)
+        return self._body
+
+    def _is_another(self, response: requests.Response) -> bool:
+        for name, before in (("ETag", self.etag), ("Last-Modified", self._last_modified)):
+            now = response.headers.get(name)
+            if before and now:
+                return before != now
+        return False
+
+    def _skip(self, body: Body) -> None:
+        """Read once more what was already handed on, where the server sends only whole files."""
+        prefix, left = hashlib.sha256(), self.bytes_read
+        while left and (piece := body.read(min(left, _PIECE))):
+            prefix.update(piece)
+            left -= len(piece)
+        if left:
+            raise BrokenError(f"it ended before byte {self.bytes_read}, where it had broken off")
+        if prefix.digest() != self._hash.digest():
+            raise self._subject.failed("it is no longer the same file as at its beginning")
+
+    def _refuse_too_large(self) -> None:
+        limit = self._policy.max_bytes
+        if max(self.size or 0, self.bytes_read) > limit:
+            size = f"{self.size} bytes" if self.size else f"more than {limit} bytes"
+            raise self._subject.refused(
+                f"it has {size}, and {limit} are allowed. It was paid for and is still on RunComfy's servers: "
+                "raise `max_download_bytes` in the connection's extra and clear the task"
+            )
+
+    def _disconnect(self) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+
+
+def _length(response: requests.Response) -> int | None:
+    value = response.headers.get("Content-Length", "")
+    return int(value) if value.isascii() and value.isdigit() and not response.raw.chunked else None
+
+
+def _range(found: re.Match[str]) -> tuple[int, int | None]:
+    start, total = found.groups()
+    return int(start), None if total == "*" else int(total)
+
+
+def _is_encoded(response: requests.Response) -> bool:
+    return response.headers.get("Content-Encoding", "identity").strip().lower() != "identity"

@@ -1,0 +1,176 @@
+"""Ask a file server for a file: redirects checked one by one, slow answers given up, never the token."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+
+from airflow_provider_runcomfy import __version__
+from airflow_provider_runcomfy.api.download_policy import DownloadPolicy, shown
+from airflow_provider_runcomfy.api.environment import ca_bundle, proxy_for
+from airflow_provider_runcomfy.api.errors import DownloadFailedError, DownloadRefusedError
+from airflow_provider_runcomfy.api.settings import is_loopback
+from airflow_provider_runcomfy.api.types import MediaKind
+
+_MAX_REDIRECTS = 5
+
+
+class BrokenError(Exception):
+    """A connection gave no more bytes: the download may be taken up again where it stopped."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """
+    How long a download bears a slow or breaking server.
+
+    :param connect: seconds to connect.
+    :param read: seconds without a single byte (as the official client).
+    :param window: seconds of waiting over which the rate is looked at.
+    :param least_rate: bytes per second over a window below which a connection counts as broken.
+    :param resumes: how often in a row a broken download is taken up again without progress.
+    :param longest_pause: seconds between two attempts at most; the first pause is one second.
+    """
+
+    connect: float = 10.0
+    read: float = 120.0
+    window: float = 120.0
+    least_rate: float = 1024.0
+    resumes: int = 5
+    longest_pause: float = 30.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The file that messages are about."""
+
+    url: str
+    kind: MediaKind
+    request_id: str
+
+    def refused(self, reason: str) -> DownloadRefusedError:
+        """Return the error for a file that must not or cannot be had any more."""
+        return DownloadRefusedError(f"{self} was not downloaded: {reason}.", request_id=self.request_id)
+
+    def failed(self, reason: str) -> DownloadFailedError:
+        """Return the error for a file that another try may get."""
+        return DownloadFailedError(
+            f"{self} was not downloaded: {reason}. It was paid for, and a further try costs nothing: "
+            "run the task again before RunComfy deletes the file.",
+            request_id=self.request_id,
+        )
+
+    def __str__(self) -> str:
+        return f"The {self.kind} {shown(self.url)} of request {self.request_id}"
+
+
+class FileServer:
+    """
+    Whoever serves one file.
+
+    :param subject: the file.
+    :param policy: what may be downloaded.
+    :param patience: the time-outs.
+    """
+
+    def __init__(self, subject: Subject, policy: DownloadPolicy, patience: Patience) -> None:
+        self._subject, self._policy, self._patience = subject, policy, patience
+        self._session = requests.Session()
+        # The environment's proxies and authorities are passed by hand; a netrc file's passwords must not go out.
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.update(
+            {"User-Agent": f"airflow-provider-runcomfy/{__version__}", "Accept-Encoding": "identity"}
+        )
+
+    def get(self, headers: dict[str, str]) -> requests.Response:
+        """
+        Return the answer, 200 or 206, with its body still to come.
+
+        :raises BrokenError: there was no answer, or one that may be another one soon.
+        :raises DownloadRefusedError: the URL or a redirect is not allowed, or the file is gone.
+        :raises DownloadFailedError: redirects without an end, or any other answer.
+        """
+        url = self._subject.url
+        for _ in range(_MAX_REDIRECTS + 1):
+            self._policy.check(url, request_id=self._subject.request_id)
+            response = self._ask(url, headers)
+            location = response.headers.get("Location")
+            if not (300 <= response.status_code < 400 and location):
+                return self._checked(response)
+            response.close()
+            url = urljoin(url, location)
+        raise self._subject.failed(f"it is redirected more than {_MAX_REDIRECTS} times")
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._session.close()
+
+    def _ask(self, url: str, headers: dict[str, str]) -> requests.Response:
+        # A proxy's loopback would not be ours.
+        proxy = None if is_loopback(urlsplit(url).hostname or "") else proxy_for(url)
+        try:
+            return self._session.get(
+                url,
+                headers=headers,
+                proxies={"http": proxy, "https": proxy} if proxy else {},
+                verify=ca_bundle(),
+                timeout=(self._patience.connect, self._patience.read),
+                allow_redirects=False,
+                stream=True,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            # The exception's own text would show a signed URL whole.
+            raise BrokenError(f"no answer ({type(error).__name__})") from None
+
+    def _checked(self, response: requests.Response) -> requests.Response:
+        status = response.status_code
+        if status in (200, 206):
+            return response
+        response.close()
+        if status in (401, 403, 404, 410):
+            raise self._subject.refused(
+                f"the file server answered {status}, so the file is no longer there. It was paid for, but RunComfy "
+                "keeps results for a limited time only; a new generation has to be paid for. "
+                "Copy results right after their generation"
+            )
+        if status in (408, 425, 429) or status >= 500:
+            raise BrokenError(f"the server answered {status}")
+        raise self._subject.failed(f"the server answered {status}")
+
+
+class Body:
+    """The bytes of one answer, as they come; slow ones count as broken."""
+
+    def __init__(self, response: requests.Response, patience: Patience) -> None:
+        self._response, self._patience = response, patience
+        self._waited, self._received = 0.0, 0
+
+    def read(self, amount: int) -> bytes:
+        """
+        Return what there is, at most ``amount`` bytes; none at the end.
+
+        :raises BrokenError: the connection broke, is silent, or gives less than the least rate.
+        """
+        started = time.monotonic()
+        try:
+            piece: bytes = self._response.raw.read1(amount, decode_content=False) or b""
+        except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+            raise BrokenError(f"the connection broke ({type(error).__name__})") from None
+        self._waited += time.monotonic() - started
+        self._received += len(piece)
+        if self._waited >= self._patience.window:
+            if self._received < self._patience.least_rate * self._waited:
+                raise BrokenError(f"only {self._received} bytes came in {self._waited:.0f} s")
+            self._waited, self._received = 0.0, 0
+        return piece
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._response.close()
