@@ -1,0 +1,191 @@
+"""The record of what a task instance has submitted; it belongs to no try, and it only grows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_runcomfy.api.ids import is_request_id
+
+VERSION = 1
+_LONGEST_TEXT = 2000
+
+
+class Outcome(StrEnum):
+    """What became of a submission; none yet while it waits, runs, or is not known."""
+
+    REFUSED = "refused"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    MODERATED = "moderated"
+    CANCELLED = "cancelled"
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """
+    One POST: written as an intent before it is sent, completed after.
+
+    :param intent_at: when it was about to be sent (ISO 8601).
+    :param try_number: the try that sent it.
+    :param inputs: as given, cut to a readable size; never a token.
+    :param inputs_hash: of the inputs, uncut.
+    :param request_id: what RunComfy named it; None while that is not known.
+    :param submitted_at: when RunComfy had taken it (seconds since the epoch).
+    :param deadline: when waiting for it ends (seconds since the epoch).
+    :param outcome: what became of it.
+    :param detail: the reason, for an outcome that has one.
+    :param cost_usd: what it cost, where RunComfy said so.
+    """
+
+    intent_at: str
+    try_number: int
+    model_id: str
+    conn_id: str
+    inputs: Any
+    inputs_hash: str
+    request_id: str | None = None
+    submitted_at: float | None = None
+    deadline: float | None = None
+    outcome: Outcome | None = None
+    detail: str | None = None
+    cost_usd: float | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the POST may have been taken without its id being known."""
+        return self.request_id is None and self.outcome is not Outcome.REFUSED
+
+
+class MalformedRecordError(ValueError):
+    """The stored record is not one that this version of the package can read."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """
+    Everything that a task instance has submitted.
+
+    :param max_tries: ``ti.max_tries`` when it was last used. Automatic retries never change that, a clear
+        does: this is how a retry and a clear are told apart.
+    """
+
+    max_tries: int
+    submissions: tuple[Submission, ...] = ()
+
+    @property
+    def last(self) -> Submission | None:
+        """The latest submission that may have been paid."""
+        return next((s for s in reversed(self.submissions) if s.outcome is not Outcome.REFUSED), None)
+
+    def adding(self, submission: Submission, *, max_tries: int) -> Record:
+        """Return the record with one more submission."""
+        return Record(max_tries, (*self.submissions, submission))
+
+    def changing_newest(self, **changes: Any) -> Record:
+        """Return the record with changes to the newest submission."""
+        return self._changing(len(self.submissions) - 1, changes)
+
+    def changing(self, request_id: str, **changes: Any) -> Record:
+        """Return the record with changes to the submission of a request."""
+        for index, submission in enumerate(self.submissions):
+            if submission.request_id == request_id:
+                return self._changing(index, changes)
+        return self
+
+    def _changing(self, index: int, changes: Mapping[str, Any]) -> Record:
+        changed = replace(self.submissions[index], **changes)
+        return replace(self, submissions=(*self.submissions[:index], changed, *self.submissions[index + 1 :]))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record as it is stored."""
+        return {
+            "version": VERSION,
+            "max_tries": self.max_tries,
+            "submissions": [asdict(submission) for submission in self.submissions],
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Record:
+        """
+        Read a stored record; people edit them, so nothing is taken for granted.
+
+        :raises MalformedRecordError: if it is malformed, or of another version.
+        """
+        if not isinstance(data, dict) or data.get("version") != VERSION:
+            version = data.get("version") if isinstance(data, dict) else None
+            raise MalformedRecordError(f"its version is {version!r}; this package reads version {VERSION}")
+        submissions, max_tries = data.get("submissions"), data.get("max_tries")
+        if set(data) != {"version", "max_tries", "submissions"} or not isinstance(submissions, list):
+            raise MalformedRecordError("it needs version, max_tries and a list of submissions, and nothing else")
+        if not isinstance(max_tries, int) or isinstance(max_tries, bool):
+            raise MalformedRecordError("max_tries is no whole number")
+        return cls(max_tries, tuple(_read_submission(index, item) for index, item in enumerate(submissions)))
+
+
+_TEXTS = ("intent_at", "model_id", "conn_id", "inputs_hash")
+_NUMBERS = ("submitted_at", "deadline", "cost_usd")
+
+
+def _read_submission(index: int, item: Any) -> Submission:
+    where = f"submissions[{index}]"
+    if not isinstance(item, dict) or set(item) != {field.name for field in fields(Submission)}:
+        raise MalformedRecordError(f"{where} has not the fields of a submission")
+    if not all(isinstance(item[name], str) for name in _TEXTS):
+        raise MalformedRecordError(f"{where}: {', '.join(_TEXTS)} must be text")
+    if not all(item[name] is None or _is_number(item[name]) for name in _NUMBERS) or not _is_number(item["try_number"]):
+        raise MalformedRecordError(f"{where}: try_number, {', '.join(_NUMBERS)} must be numbers")
+    if item["detail"] is not None and not isinstance(item["detail"], str):
+        raise MalformedRecordError(f"{where}: detail must be text")
+    return Submission(**(item | {"request_id": _read_id(where, item), "outcome": _read_outcome(where, item)}))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _read_id(where: str, item: Mapping[str, Any]) -> str | None:
+    value = item["request_id"]
+    if isinstance(value, str):
+        value = value.strip()
+    if value is not None and not is_request_id(value):
+        raise MalformedRecordError(f"{where}: request_id is no request id")
+    return value  # type: ignore[no-any-return]
+
+
+def _read_outcome(where: str, item: Mapping[str, Any]) -> Outcome | None:
+    try:
+        return None if item["outcome"] is None else Outcome(item["outcome"])
+    except ValueError:
+        raise MalformedRecordError(f"{where}: unknown outcome {item['outcome']!r}") from None
+
+
+def hash_inputs(inputs: Any) -> str:
+    """Return a hash by which two tries' inputs are compared; any value has one."""
+    try:
+        text = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        # No inputs that can be submitted: the check before paying says so.
+        text = repr(inputs)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def readable(inputs: Any) -> Any:
+    """Return inputs as they are recorded: long text cut, and URLs without their query, which may be a signature."""
+    if isinstance(inputs, dict):
+        return {str(key): readable(value) for key, value in inputs.items()}
+    if isinstance(inputs, list | tuple):
+        return [readable(value) for value in inputs]
+    if isinstance(inputs, str):
+        return _readable_text(inputs)
+    return inputs if isinstance(inputs, bool | int | float | None) else repr(inputs)
+
+
+def _readable_text(text: str) -> str:
+    shown = f"{text.split('?', 1)[0]}?…" if text.startswith(("https://", "http://")) and "?" in text else text
+    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}… ({len(text)} characters)"

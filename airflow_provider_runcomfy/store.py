@@ -1,0 +1,109 @@
+"""Keep a task instance's record in Airflow's task state store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from airflow_provider_runcomfy.exceptions import RunComfyRetryableError, UnreadableRecordError
+from airflow_provider_runcomfy.record import MalformedRecordError, Record, Submission
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
+
+#: The key that people see in the task state store tab of a task instance.
+KEY = "runcomfy"
+
+
+class RecordStore(Protocol):
+    """Where a task instance's record is read and written."""
+
+    def read(self) -> Record:
+        """Return the record; an empty one where nothing was submitted yet."""
+
+    def write(self, record: Record) -> None:
+        """Replace the record; returns only when it is kept."""
+
+
+def record_store(context: Context) -> RecordStore:
+    """Return the store of the running task instance; before Airflow 3.3 there is none to keep anything."""
+    ti = context["ti"]
+    accessor = context.get("task_state_store")
+    if accessor is None:
+        return NoStore(try_number=ti.try_number, max_tries=ti.max_tries)
+    return TaskStateStore(accessor, max_tries=ti.max_tries)
+
+
+class TaskStateStore:
+    """The record in the task state store, which all tries of a task instance share, and which a clear keeps."""
+
+    def __init__(self, accessor: TaskStateStoreAccessor, *, max_tries: int) -> None:
+        self._accessor = accessor
+        self._max_tries = max_tries
+
+    def read(self) -> Record:
+        """
+        Return the record.
+
+        :raises UnreadableRecordError: if there is one that cannot be read: not the same as none.
+        :raises RunComfyRetryableError: if the store does not answer.
+        """
+        try:
+            data = self._accessor.get(KEY)
+        except _store_errors() as error:
+            raise RunComfyRetryableError(
+                f"The task state store could not be read ({error}), so it is not known what was already submitted. "
+                "Nothing was submitted; a retry reads it again."
+            ) from None
+        if data is None:
+            return Record(self._max_tries)
+        try:
+            return Record.from_json(data)
+        except MalformedRecordError as error:
+            raise UnreadableRecordError(
+                f"The record under the key '{KEY}' in the task state store cannot be read: {error}. It says what was "
+                "paid for, so nothing was submitted. Mend it in the task instance's Task State Store tab, or upgrade "
+                "the package if a newer one wrote it; delete the key to pay anew. Then clear the task."
+            ) from None
+
+    def write(self, record: Record) -> None:
+        """
+        Write the record, without expiry.
+
+        :raises RunComfyRetryableError: if the store does not take it; also for a try that Airflow has replaced.
+        """
+        from airflow.sdk import NEVER_EXPIRE
+
+        try:
+            self._accessor.set(KEY, record.as_json(), retention=NEVER_EXPIRE)
+        except _store_errors() as error:
+            raise RunComfyRetryableError(f"The task state store could not be written ({error}).") from None
+
+
+class NoStore:
+    """
+    Airflow before 3.3: nothing outlives a try.
+
+    So every further try counts as one whose earlier try died around its POST.
+    """
+
+    def __init__(self, *, try_number: int, max_tries: int) -> None:
+        self._try_number = try_number
+        self._max_tries = max_tries
+
+    def read(self) -> Record:
+        """Return an empty record for the first try, else one with a submission that is not known."""
+        record = Record(self._max_tries)
+        if self._try_number <= 1:
+            return record
+        earlier = Submission("an earlier try", self._try_number - 1, "", "", None, "")
+        return record.adding(earlier, max_tries=self._max_tries)
+
+    def write(self, record: Record) -> None:
+        """Keep nothing."""
+
+
+def _store_errors() -> tuple[type[Exception], ...]:
+    from airflow.sdk.exceptions import AirflowRuntimeError
+
+    return (AirflowRuntimeError, OSError)
