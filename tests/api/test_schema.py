@@ -219,6 +219,7 @@ def test_text_that_native_jinja_made_a_number_is_refused_and_the_reason_said() -
         # Names.
         ({"aspec_ratio": "1:1"}, [("aspec_ratio", "'1:1'", "no such field: did you mean aspect_ratio?")]),
         ({"Duration": 5}, [("Duration", "5", "no such field: did you mean duration?")]),
+        ({"CFG_SCALE": 1}, [("CFG_SCALE", "1", "no such field: did you mean cfg_scale?")]),
         ({"cfg-scale": 1}, [("cfg-scale", "1", "no such field: did you mean cfg_scale?")]),
         ({"dur": 5}, [("dur", "5", "no such field: did you mean duration?")]),
         ({"prompt\n": "a"}, [(r"inputs['prompt\n']", "'a'", "no such field: did you mean prompt?")]),
@@ -365,10 +366,12 @@ class TestModelWithoutSchema:
         class Steps(enum.IntEnum):
             FEW = 4
 
-        checked = check_inputs(
-            OTHER, MappingProxyType({"a": Ratio.WIDE, "b": Steps.FEW, "c": (1, (2,)), Ratio.WIDE: 0})
-        )
-        assert repr(checked.inputs) == "{'a': '16:9', 'b': 4, 'c': [1, [2]], '16:9': 0}"
+        class Scale(float):
+            def __repr__(self) -> str:
+                return "Scale"
+
+        inputs = MappingProxyType({"a": Ratio.WIDE, "b": Steps.FEW, "c": (1, (Scale(2),)), Ratio.WIDE: 0})
+        assert repr(check_inputs(OTHER, inputs).inputs) == "{'a': '16:9', 'b': 4, 'c': [1, [2.0]], '16:9': 0}"
 
     def test_gets_a_copy(self) -> None:
         inputs: dict[str, Any] = {"a": [{"b": 1}]}
