@@ -72,7 +72,7 @@ class TaskStateStore:
 
         :raises RunComfyRetryableError: if the store does not take it; also for a try that Airflow has replaced.
         """
-        from airflow.sdk import NEVER_EXPIRE
+        from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
         try:
             self._accessor.set(KEY, record.as_json(), retention=NEVER_EXPIRE)

@@ -1,0 +1,68 @@
+"""What Airflow reads of this provider when it starts: a literal, since every Airflow process imports it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata."""
+    return {
+        "package-name": "airflow-provider-runcomfy",
+        "name": "RunComfy",
+        "description": "Generate videos and images on RunComfy, wait without a worker, keep the results.",
+        "integrations": [
+            {
+                "integration-name": "RunComfy",
+                "external-doc-url": "https://docs.runcomfy.com",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [
+            {"integration-name": "RunComfy", "python-modules": ["airflow_provider_runcomfy.hooks.runcomfy"]},
+        ],
+        "operators": [
+            {"integration-name": "RunComfy", "python-modules": ["airflow_provider_runcomfy.operators.runcomfy"]},
+        ],
+        "sensors": [
+            {"integration-name": "RunComfy", "python-modules": ["airflow_provider_runcomfy.sensors.runcomfy"]},
+        ],
+        "triggers": [
+            {"integration-name": "RunComfy", "python-modules": ["airflow_provider_runcomfy.triggers.runcomfy"]},
+        ],
+        "transfers": [
+            {
+                "source-integration-name": "RunComfy",
+                "target-integration-name": "Amazon Simple Storage Service (S3)",
+                "python-module": "airflow_provider_runcomfy.transfers.runcomfy_to_s3",
+            },
+        ],
+        "connection-types": [
+            {
+                "connection-type": "runcomfy",
+                "hook-name": "RunComfy",
+                "hook-class-name": "airflow_provider_runcomfy.hooks.runcomfy.RunComfyHook",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "login", "port", "extra"],
+                    "relabeling": {"password": "API token", "host": "Base URL"},
+                    "placeholders": {
+                        "password": "the token from your RunComfy profile",
+                        "host": "empty for RunComfy's public API; http://127.0.0.1:PORT for the sandbox",
+                    },
+                },
+                "conn-fields": {
+                    "download_hosts": {
+                        "label": "Download hosts",
+                        "description": "Domains, separated by commas, that results may be downloaded from; "
+                        "subdomains included. Default: runcomfy.net, runcomfy.com.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "max_download_bytes": {
+                        "label": "Largest download",
+                        "description": "The largest file, in bytes, that is copied. Default: 2 GiB.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                },
+            }
+        ],
+    }
