@@ -18,6 +18,9 @@ KEY = "runcomfy"
 class RecordStore(Protocol):
     """Where a task instance's record is read and written."""
 
+    #: What a person does about a submission whose id is not known.
+    how_to_settle: str
+
     def read(self) -> Record:
         """Return the record; an empty one where nothing was submitted yet."""
 
@@ -36,6 +39,12 @@ def record_store(context: Context) -> RecordStore:
 
 class TaskStateStore:
     """The record in the task state store, which all tries of a task instance share, and which a clear keeps."""
+
+    how_to_settle = (
+        "Look in your RunComfy account for a request of that time. If it is there, adopt it: in the task instance's "
+        f"Task State Store tab, edit the key '{KEY}' and write its id as the last submission's \"request_id\". If it "
+        f"is not, delete the key '{KEY}' to pay anew. Then clear the task."
+    )
 
     def __init__(self, accessor: TaskStateStoreAccessor, *, max_tries: int) -> None:
         self._accessor = accessor
@@ -86,6 +95,12 @@ class NoStore:
 
     So every further try counts as one whose earlier try died around its POST.
     """
+
+    how_to_settle = (
+        "Before Airflow 3.3 nothing of a try outlives it, so no further try of this task instance can know. Look in "
+        "your RunComfy account for a request of that time, and use its id where you need it; or pay anew by a new Dag "
+        "run, or with on_unknown_submission='resubmit'."
+    )
 
     def __init__(self, *, try_number: int, max_tries: int) -> None:
         self._try_number = try_number

@@ -1,0 +1,306 @@
+"""The one way from a model's inputs to a request id: read the record, decide, check, intent, POST, record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy.api.errors import RunComfyError, SubmissionUnknownError
+from airflow_provider_runcomfy.api.moderation import is_moderation
+from airflow_provider_runcomfy.api.polling import NOT_FOUND_GRACE_SECONDS
+from airflow_provider_runcomfy.api.schema import check_inputs
+from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult, RequestState
+from airflow_provider_runcomfy.exceptions import (
+    RequestNotAvailableError,
+    RunComfyRetryableError,
+    UnknownSubmissionError,
+    airflow_errors,
+    to_airflow,
+)
+from airflow_provider_runcomfy.ledger import (
+    Attach,
+    Attempt,
+    Fate,
+    OnClear,
+    OnUnknownSubmission,
+    Refusal,
+    Refuse,
+    Submit,
+    Use,
+    decide,
+    look_at,
+    was_cleared,
+)
+from airflow_provider_runcomfy.record import Outcome, Record, Submission, hash_inputs, readable
+from airflow_provider_runcomfy.store import RecordStore, record_store
+
+if TYPE_CHECKING:
+    import logging
+
+    from airflow.sdk import Context
+    from airflow.sdk.exceptions import AirflowException
+
+    from airflow_provider_runcomfy.api.wire import Call
+    from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+
+
+@dataclass(frozen=True)
+class Order:
+    """
+    What a task wants to be generated, and what it may cost to get it.
+
+    :param timeout: how long to wait for it, counted from the submission; None for a task that does not wait.
+    """
+
+    model_id: str
+    inputs: Mapping[str, Any]
+    conn_id: str
+    validate_inputs: bool = True
+    on_unknown_submission: OnUnknownSubmission = "fail"
+    on_clear: OnClear = "reuse"
+    resubmit_failed: bool = False
+    timeout: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """
+    A request that is this task instance's own.
+
+    :param submitted_at: seconds since the epoch, where it is known.
+    :param deadline: until when to wait, in seconds since the epoch; None for a task that does not wait.
+    :param result: the result, where it is there already.
+    """
+
+    request_id: str
+    submitted_at: float | None
+    deadline: float | None
+    result: GenerationResult | None = None
+
+
+def obtain(order: Order, hook: RunComfyHook, context: Context, log: logging.Logger) -> Obtained:
+    """
+    Return a request for the order: a new one, or the one that an earlier try of the task instance paid for.
+
+    :raises AirflowException: a class of :mod:`airflow_provider_runcomfy.exceptions`; each message says whether
+        money was spent.
+    """
+    ti = context["ti"]
+    attempt = Attempt(
+        model_id=order.model_id,
+        conn_id=order.conn_id,
+        inputs_hash=hash_inputs(order.inputs),
+        max_tries=ti.max_tries,
+        try_number=ti.try_number,
+        on_unknown_submission=order.on_unknown_submission,
+        on_clear=order.on_clear,
+        resubmit_failed=order.resubmit_failed,
+        waits=order.timeout is not None,
+    )
+    return _Flow(order, attempt, hook, record_store(context), log).run()
+
+
+class _Flow:
+    """One try's way through the decision table."""
+
+    def __init__(
+        self, order: Order, attempt: Attempt, hook: RunComfyHook, store: RecordStore, log: logging.Logger
+    ) -> None:
+        self._order = order
+        self._attempt = attempt
+        self._hook = hook
+        self._store = store
+        self._log = log
+
+    def run(self) -> Obtained:
+        record = self._store.read()
+        fate, result = self._look(record)
+        decision = decide(record, self._attempt, fate)
+        if note := getattr(decision, "note", ""):
+            self._log.warning("%s", note)
+        match decision:
+            case Submit(replaces=replaces):
+                return self._submit(record, replaces)
+            case Attach(new_budget=new_budget):
+                return self._attach(record, new_budget)
+            case Use():
+                return self._use(record, result)
+            case Refuse(refusal=refusal):
+                raise self._refusal(record, refusal, result)
+
+    def _look(self, record: Record) -> tuple[Fate | None, GenerationResult | None]:
+        request_id = look_at(record, self._attempt)
+        if request_id is None:
+            return None, None
+        try:
+            result = self._hook.get_result(request_id)
+        except RequestNotAvailableError:
+            return (Fate.WAITING if _is_new(record) else Fate.GONE), None
+        except RunComfyRetryableError:
+            if was_cleared(record, self._attempt):
+                raise
+            # An outage does not end a wait that is paid for: whoever waits bears it until the deadline.
+            return Fate.WAITING, None
+        return _fate(result), result
+
+    def _submit(self, record: Record, replaces: str | None) -> Obtained:
+        call = self._prepare()
+        if replaces is not None:
+            record = self._cancel(record, replaces)
+        record = record.adding(self._intent(), max_tries=self._attempt.max_tries)
+        self._store.write(record)
+        return self._post(call, record)
+
+    def _prepare(self) -> Call:
+        """Return the encoded call; whatever can fail before the intent is written fails here."""
+        order = self._order
+        with airflow_errors():
+            client = self._hook.client
+            if not order.validate_inputs:
+                return client.prepare_submit(order.model_id, order.inputs)
+            checked = check_inputs(order.model_id, order.inputs)
+            if not checked.checked:
+                hint = f" {checked.hint}" if checked.hint else ""
+                self._log.warning(
+                    "The inputs are submitted unchecked: this package has no schema of %s.%s", order.model_id, hint
+                )
+            return client.prepare_submit(order.model_id, checked.inputs)
+
+    def _intent(self) -> Submission:
+        return Submission(
+            intent_at=_iso_now(),
+            try_number=self._attempt.try_number,
+            model_id=self._order.model_id,
+            conn_id=self._order.conn_id,
+            inputs=readable(self._order.inputs),
+            inputs_hash=self._attempt.inputs_hash,
+        )
+
+    def _post(self, call: Call, record: Record) -> Obtained:
+        try:
+            request_id = self._hook.client.submit(call)
+        except SubmissionUnknownError as error:
+            raise UnknownSubmissionError(f"{error} {self._store.how_to_settle}") from None
+        except RunComfyError as error:
+            self._record_refusal(record.changing_newest(outcome=Outcome.REFUSED, detail=str(error)), error)
+            raise to_airflow(error) from None
+        now = time.time()
+        # Logged before it is recorded: should the try die in between, a person finds the id here.
+        self._log.info("RunComfy accepted request %s for %s; it will be charged.", request_id, self._order.model_id)
+        deadline = self._new_deadline(now)
+        self._record_id(record.changing_newest(request_id=request_id, submitted_at=now, deadline=deadline), request_id)
+        return Obtained(request_id, now, deadline)
+
+    def _record_refusal(self, record: Record, error: RunComfyError) -> None:
+        try:
+            self._store.write(record)
+        except RunComfyRetryableError as trouble:
+            self._log.warning("%s The next try will not know that this was refused: %s", trouble, error)
+
+    def _record_id(self, record: Record, request_id: str) -> None:
+        try:
+            self._store.write(record)
+        except RunComfyRetryableError as error:
+            raise UnknownSubmissionError(
+                f"{error} RunComfy has taken request {request_id} and charges it, but no later try knows of it. "
+                f"{self._store.how_to_settle}"
+            ) from None
+
+    def _attach(self, record: Record, new_budget: bool) -> Obtained:
+        last = _last(record)
+        request_id, submitted_at = _id(last), last.submitted_at
+        deadline = self._new_deadline(time.time()) if new_budget or last.deadline is None else last.deadline
+        self._keep(record.changing(request_id, deadline=deadline))
+        self._log.info("Attached to request %s, submitted by try %s.", request_id, last.try_number)
+        return Obtained(request_id, submitted_at, deadline)
+
+    def _use(self, record: Record, result: GenerationResult | None) -> Obtained:
+        last = _last(record)
+        self._keep(record.changing(_id(last), outcome=Outcome.SUCCEEDED))
+        self._log.info("Request %s, submitted by try %s, has succeeded: it is used.", last.request_id, last.try_number)
+        return Obtained(_id(last), last.submitted_at, last.deadline, result)
+
+    def _keep(self, record: Record) -> None:
+        """Write the record, with the clear that led here taken note of: later retries are retries of this try."""
+        self._store.write(Record(self._attempt.max_tries, record.submissions))
+
+    def _cancel(self, record: Record, request_id: str) -> Record:
+        try:
+            outcome = self._hook.cancel(request_id).value
+        except (RunComfyRetryableError, RequestNotAvailableError) as error:
+            outcome = f"not known: {error}"
+        self._log.warning(
+            "The earlier request %s is replaced; cancelling it: %s. Unless cancelled it goes on and is charged.",
+            request_id,
+            outcome,
+        )
+        cancelled = outcome == Outcome.CANCELLED
+        return record.changing(
+            request_id, outcome=Outcome.CANCELLED if cancelled else None, detail=f"cancel: {outcome}"
+        )
+
+    def _new_deadline(self, now: float) -> float | None:
+        return None if self._order.timeout is None else now + self._order.timeout.total_seconds()
+
+    def _refusal(self, record: Record, refusal: Refusal, result: GenerationResult | None) -> AirflowException:
+        last = _last(record)
+        if refusal is Refusal.UNKNOWN_SUBMISSION:
+            return failures.unknown_submission(last, self._order.model_id, self._store.how_to_settle)
+        if refusal is Refusal.CHANGED:
+            return failures.submission_changed(last, self._order.model_id, self._order.conn_id)
+        if refusal is Refusal.GONE:
+            return failures.request_gone(_id(last), last.model_id)
+        reason = (result.error if result else None) or last.detail or ""
+        will_resubmit = refusal is Refusal.FAILED_WILL_RESUBMIT
+        return failures.generation_failed(_id(last), reason, last.model_id, will_resubmit=will_resubmit)
+
+
+def note_outcome(
+    context: Context,
+    request_id: str,
+    outcome: Outcome,
+    log: logging.Logger,
+    *,
+    detail: str | None = None,
+    cost_usd: float | None = None,
+) -> None:
+    """Write into the record what became of a request; a failure only warns, since the next try asks RunComfy."""
+    store = record_store(context)
+    try:
+        record = store.read()
+        store.write(record.changing(request_id, outcome=outcome, detail=detail, cost_usd=cost_usd))
+    except RunComfyRetryableError as error:
+        log.warning("%s The record does not show that request %s has %s.", error, request_id, outcome)
+
+
+def _fate(result: GenerationResult) -> Fate:
+    if result.state is RequestState.SUCCEEDED:
+        return Fate.SUCCEEDED
+    if result.state is RequestState.FAILED:
+        return Fate.MODERATED if is_moderation(result.error) else Fate.FAILED
+    return Fate.CANCELLED if result.state is RequestState.CANCELLED else Fate.WAITING
+
+
+def _is_new(record: Record) -> bool:
+    submitted_at = _last(record).submitted_at
+    return submitted_at is not None and time.time() - submitted_at < NOT_FOUND_GRACE_SECONDS
+
+
+def _last(record: Record) -> Submission:
+    if record.last is None:
+        raise ValueError("a record without a submission")
+    return record.last
+
+
+def _id(submission: Submission) -> str:
+    if submission.request_id is None:
+        raise ValueError("a submission without a request id")
+    return submission.request_id
+
+
+def _iso_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
