@@ -36,8 +36,8 @@ format: $(STAMP) ## Mend style and format
 build: $(STAMP) ## Build the wheel and the sdist into dist/
 	$(BIN)/uv build --quiet --out-dir dist
 
-pins: $(STAMP) ## Resolve requirements/dev.txt anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra amazon --extra sandbox --group dev --upgrade --quiet \
+pins: $(STAMP) ## Resolve requirements/dev.txt from pyproject.toml (delete it first to upgrade everything)
+	$(BIN)/uv pip compile pyproject.toml --extra amazon --extra sandbox --group dev --quiet \
 	    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/dev.txt
 
 clean: ## Remove the environment, caches and everything built

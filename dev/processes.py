@@ -1,4 +1,4 @@
-"""Start a local server as a process group of its own, wait until it is ready, and end it."""
+"""Start a local server as a session of its own, wait until it is ready, and end it with all that it started."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 LOOPBACK = "127.0.0.1"
 # Below the range from which the kernel hands out ports, so that nobody takes one between the look and the use.
@@ -55,48 +57,72 @@ def server(
     cwd: Path | None = None,
     timeout: float = 60.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``command`` while the block runs: entered when ``ready()`` holds, its whole group ended on exit."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=cwd, start_new_session=True
-        )
+    """Run ``command`` while the block runs: entered when ``ready()`` holds, its whole session ended on exit."""
+    process = start(command, log=log, env=env, cwd=cwd)
     try:
-        _wait_until_ready(process, ready, log, timeout)
+        wait_until_ready({log: process}, ready, timeout)
         yield process
     finally:
-        end_group(process)
+        end(process)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path, timeout: float) -> None:
+def start(
+    command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start ``command`` as the leader of a new session, its output appended to ``log``."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=cwd, start_new_session=True
+        )
+
+
+def wait_until_ready(
+    processes: Mapping[Path, subprocess.Popen[bytes]], ready: Callable[[], bool], timeout: float
+) -> None:
+    """
+    Wait until ``ready()`` holds.
+
+    :param processes: what is being waited for, by log file.
+    :param timeout: seconds.
+    :raises ServerFailedError: one of the processes ended, or the time is up.
+    """
     deadline = time.monotonic() + timeout
     while not ready():
-        if process.poll() is not None:
-            raise ServerFailedError(f"{process.args!r} ended with {process.returncode}:\n{tail(log)}")
+        for log, process in processes.items():
+            if process.poll() is not None:
+                raise ServerFailedError(f"{process.args!r} ended with {process.returncode}:\n{tail(log)}")
         if time.monotonic() > deadline:
-            raise ServerFailedError(f"{process.args!r} was not ready after {timeout:.0f} s:\n{tail(log)}")
+            logs = "\n".join(tail(log) for log in processes)
+            raise ServerFailedError(f"not ready after {timeout:.0f} s:\n{logs}")
         time.sleep(0.05)
 
 
-def end_group(process: subprocess.Popen[bytes], grace: float = 10.0) -> None:
-    """End the process and all of its group: SIGTERM first, SIGKILL to what is left."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(grace)
+def end(*leaders: subprocess.Popen[bytes], grace: float = 10.0) -> None:
+    """End these processes and everything in their sessions: SIGTERM first, SIGKILL to what is left."""
+    for leader in leaders:
+        with suppress(ProcessLookupError):
+            os.killpg(leader.pid, signal.SIGTERM)
+    sessions = {leader.pid for leader in leaders}
     deadline = time.monotonic() + grace
-    while _group_lives(process.pid) and time.monotonic() < deadline:
+    while _members(sessions) and time.monotonic() < deadline:
+        for leader in leaders:
+            leader.poll()
         time.sleep(0.05)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    for pid in _members(sessions):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for leader in leaders:
+        leader.wait()
 
 
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def _members(sessions: set[int]) -> list[int]:
+    # By session, not by process group: Airflow gives each task a group of its own.
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
 
 
 def tail(log: Path, lines: int = 40) -> str:

@@ -1,0 +1,140 @@
+"""The few calls of Airflow's REST API that tests and the demo need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import requests
+
+FINAL_STATES = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+
+
+@dataclass(frozen=True, order=True)
+class TaskKey:
+    """One task instance of a run; ``map_index`` is -1 where the task is not mapped."""
+
+    dag_id: str
+    task_id: str
+    map_index: int = -1
+
+    def __str__(self) -> str:
+        return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+
+
+@dataclass(frozen=True)
+class TaskInstance:
+    """What the REST API says of a task instance now."""
+
+    key: TaskKey
+    state: str | None
+    try_number: int
+    operator: str
+
+
+@dataclass(frozen=True)
+class StateEvent:
+    """An entry in Airflow's own event log: at ``when`` the task instance entered ``state``."""
+
+    key: TaskKey
+    state: str
+    when: datetime
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a task instance's log."""
+
+    when: str
+    logger: str
+    text: str
+
+
+class AirflowClient:
+    """
+    Airflow's REST API as the user ``admin``.
+
+    :param url: where the API server listens.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def is_healthy(self) -> bool:
+        """Return whether the database and every component are healthy."""
+        health = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=5).json()
+        return all(part["status"] == "healthy" for part in health.values())
+
+    def dag_count(self) -> int:
+        """Return how many Dags were parsed."""
+        return int(self._call("GET", "/dags")["total_entries"])
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler run the Dag."""
+        self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """Start a run with ``conf`` as its params, and return its run id."""
+        run = self._call("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
+        return str(run["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of the run."""
+        return str(self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
+        """Return the task instances of the run, mapped ones one by one."""
+        rows = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 100})
+        return [
+            TaskInstance(_key(row), row["state"], row["try_number"], row["operator_name"] or row["operator"] or "")
+            for row in rows["task_instances"]
+        ]
+
+    def xcom(self, key: TaskKey, run_id: str, name: str = "return_value") -> Any:
+        """Return what the task instance pushed under ``name``; raises ``requests.HTTPError`` if nothing."""
+        path = f"/dags/{key.dag_id}/dagRuns/{run_id}/taskInstances/{key.task_id}/xcomEntries/{name}"
+        return self._call("GET", path, params={"map_index": key.map_index, "deserialize": "true"})["value"]
+
+    def log(self, key: TaskKey, run_id: str, try_number: int) -> list[LogLine]:
+        """Return the task instance's log of one try, the trigger's lines among it."""
+        path = f"/dags/{key.dag_id}/dagRuns/{run_id}/taskInstances/{key.task_id}/logs/{try_number}"
+        params: dict[str, Any] = {"map_index": key.map_index, "full_content": "true"}
+        lines = self._call("GET", path, params=params)["content"]
+        return [
+            LogLine(line.get("timestamp") or "", line.get("logger") or "", line["event"])
+            for line in lines
+            if isinstance(line, dict)
+        ]
+
+    def state_events(self, dag_id: str, run_id: str) -> list[StateEvent]:
+        """Return every change of state of the run's task instances, oldest first, from Airflow's event log."""
+        events: list[StateEvent] = []
+        total = 1
+        while len(events) < total:
+            params: dict[str, Any] = {"dag_id": dag_id, "run_id": run_id, "limit": 100, "offset": len(events)}
+            page = self._call("GET", "/eventLogs", params=params)
+            total = page["total_entries"]
+            events += [
+                StateEvent(_key(row), row["event"], datetime.fromisoformat(row["when"])) for row in page["event_logs"]
+            ]
+        return sorted(events, key=lambda event: event.when)
+
+    def _call(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
+        if "Authorization" not in self._session.headers:
+            answer = self._session.get(f"{self._url}/auth/token", timeout=30)
+            answer.raise_for_status()
+            self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        answer = self._session.request(
+            method, f"{self._url}/api/v2{path}", timeout=30, headers={"Accept": "application/json"}, **kwargs
+        )
+        if not answer.ok:
+            raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:500]}", response=answer)
+        return dict(answer.json())
+
+
+def _key(row: dict[str, Any]) -> TaskKey:
+    index = row["map_index"]
+    return TaskKey(row["dag_id"], row["task_id"] or "", -1 if index is None else index)
