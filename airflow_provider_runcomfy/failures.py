@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_runcomfy.api.moderation import is_moderation
@@ -76,11 +75,10 @@ def generation_cancelled(request_id: str) -> GenerationCancelledError:
     )
 
 
-def generation_timed_out(request_id: str, deadline: float | None, last_error: str = "") -> GenerationTimeoutError:
+def generation_timed_out(request_id: str, last_error: str = "") -> GenerationTimeoutError:
     """Return the error for a request that did not end in time."""
-    until = f" by {datetime.fromtimestamp(deadline, UTC).isoformat(timespec='seconds')}" if deadline else ""
     trouble = f" The last poll failed: {last_error}" if last_error else ""
     return GenerationTimeoutError(
-        f"Request {request_id} did not end{until}.{trouble} It goes on and is charged. Clear the task to wait for it "
-        "again with a new budget of time: nothing is submitted or paid anew by that."
+        f"Request {request_id} did not end in time.{trouble} Unless it was cancelled it goes on and is charged. Clear "
+        "the task to wait for it again with a new budget of time: that submits and pays nothing."
     )

@@ -39,10 +39,9 @@ from airflow_provider_runcomfy.record import Outcome, Record, Submission, hash_i
 from airflow_provider_runcomfy.store import RecordStore, record_store
 
 if TYPE_CHECKING:
-    import logging
-
     from airflow.sdk import Context
     from airflow.sdk.exceptions import AirflowException
+    from airflow.sdk.types import Logger
 
     from airflow_provider_runcomfy.api.wire import Call
     from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
@@ -82,7 +81,7 @@ class Obtained:
     result: GenerationResult | None = None
 
 
-def obtain(order: Order, hook: RunComfyHook, context: Context, log: logging.Logger) -> Obtained:
+def obtain(order: Order, hook: RunComfyHook, context: Context, log: Logger) -> Obtained:
     """
     Return a request for the order: a new one, or the one that an earlier try of the task instance paid for.
 
@@ -107,9 +106,7 @@ def obtain(order: Order, hook: RunComfyHook, context: Context, log: logging.Logg
 class _Flow:
     """One try's way through the decision table."""
 
-    def __init__(
-        self, order: Order, attempt: Attempt, hook: RunComfyHook, store: RecordStore, log: logging.Logger
-    ) -> None:
+    def __init__(self, order: Order, attempt: Attempt, hook: RunComfyHook, store: RecordStore, log: Logger) -> None:
         self._order = order
         self._attempt = attempt
         self._hook = hook
@@ -238,10 +235,8 @@ class _Flow:
             request_id,
             outcome,
         )
-        cancelled = outcome == Outcome.CANCELLED
-        return record.changing(
-            request_id, outcome=Outcome.CANCELLED if cancelled else None, detail=f"cancel: {outcome}"
-        )
+        became = Outcome.CANCELLED if outcome == CancelOutcome.CANCELLED else None
+        return record.changing(request_id, outcome=became, detail=f"replaced; cancel: {outcome}")
 
     def _new_deadline(self, now: float) -> float | None:
         return None if self._order.timeout is None else now + self._order.timeout.total_seconds()
@@ -257,24 +252,6 @@ class _Flow:
         reason = (result.error if result else None) or last.detail or ""
         will_resubmit = refusal is Refusal.FAILED_WILL_RESUBMIT
         return failures.generation_failed(_id(last), reason, last.model_id, will_resubmit=will_resubmit)
-
-
-def note_outcome(
-    context: Context,
-    request_id: str,
-    outcome: Outcome,
-    log: logging.Logger,
-    *,
-    detail: str | None = None,
-    cost_usd: float | None = None,
-) -> None:
-    """Write into the record what became of a request; a failure only warns, since the next try asks RunComfy."""
-    store = record_store(context)
-    try:
-        record = store.read()
-        store.write(record.changing(request_id, outcome=outcome, detail=detail, cost_usd=cost_usd))
-    except RunComfyRetryableError as error:
-        log.warning("%s The record does not show that request %s has %s.", error, request_id, outcome)
 
 
 def _fate(result: GenerationResult) -> Fate:

@@ -6,7 +6,8 @@ import re
 
 # Inference: no source lists the texts; these are the words that such services use.
 _WORDS = re.compile(
-    r"moderat|nsfw|content[ _-]?polic|policy[ _-]?violation|safety|sensitive|risk[ _-]?control|prohibited|inappropriate",
+    r"moderat|nsfw|content[ _-]?polic|policy[ _-]?violation|safety|sensitive|risk[ _-]?control|prohibited"
+    r"|inappropriate",
     re.IGNORECASE,
 )
 

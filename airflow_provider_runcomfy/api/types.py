@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -51,6 +52,19 @@ class CancelOutcome(StrEnum):
     NOT_CANCELLABLE = "not_cancellable"
     CANCELLATION_REQUESTED = "cancellation_requested"
     UNKNOWN = "unknown"
+
+    @property
+    def meaning(self) -> str:
+        """What has become of the request, and of the money."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    CancelOutcome.CANCELLED: "was cancelled while it was queued; nothing is charged for it",
+    CancelOutcome.NOT_CANCELLABLE: "could not be cancelled: it runs or has ended, and is charged",
+    CancelOutcome.CANCELLATION_REQUESTED: "was asked to be cancelled; whether it is charged is not known",
+    CancelOutcome.UNKNOWN: "may or may not have been cancelled; whether it is charged is not known",
+}
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,19 @@ class GenerationResult:
             "created_at": self.created_at,
             "finished_at": self.finished_at,
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> GenerationResult:
+        """Return the result of which :meth:`as_dict` made ``data``."""
+        return cls(
+            request_id=data["request_id"],
+            state=RequestState(data["state"]),
+            media=tuple(MediaFile(medium["url"], MediaKind(medium["kind"])) for medium in data["media"]),
+            output=data["output"],
+            cost_usd=data["cost_usd"],
+            created_at=data["created_at"],
+            finished_at=data["finished_at"],
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
@@ -9,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
@@ -88,6 +89,11 @@ class RunComfyHook(BaseHook):
     def client(self) -> RunComfyClient:
         """The client itself: one HTTP exchange per call, and the errors of the ``api`` package."""
         return RunComfyClient(self.settings)
+
+    def forget_connection(self) -> None:
+        """Read the connection anew at the next call: its token may have been replaced."""
+        for name in ("_connection", "settings", "client"):
+            self.__dict__.pop(name, None)
 
     def get_conn(self) -> RunComfyClient:
         """
@@ -189,6 +195,7 @@ class RunComfyAsyncHook(AbstractAsyncContextManager["RunComfyAsyncHook"]):
     def __init__(self, runcomfy_conn_id: str = DEFAULT_CONN_ID) -> None:
         self.runcomfy_conn_id = runcomfy_conn_id
         self._client: RunComfyAsyncClient | None = None
+        self._opening = asyncio.Lock()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -206,10 +213,12 @@ class RunComfyAsyncHook(AbstractAsyncContextManager["RunComfyAsyncHook"]):
         Return the client, made at the first call.
 
         :raises InvalidSettingsError: if the connection cannot be used.
+        :raises UnavailableError: if Airflow could not be asked for it.
         """
-        if self._client is None:
-            self._client = RunComfyAsyncClient(await self._settings())
-        return self._client
+        async with self._opening:
+            if self._client is None:
+                self._client = RunComfyAsyncClient(await self._settings())
+            return self._client
 
     async def get_status(self, request_id: str) -> RequestStatus:
         """Return the state of a request, and its place in the queue; free of charge."""
@@ -230,5 +239,9 @@ class RunComfyAsyncHook(AbstractAsyncContextManager["RunComfyAsyncHook"]):
             settings = settings_of(await BaseHook.aget_connection(self.runcomfy_conn_id))
         except AirflowNotFoundException:
             settings = settings_without_connection(self.runcomfy_conn_id)
+        except AirflowRuntimeError as error:
+            raise UnavailableError(
+                f"Airflow could not be asked for the connection {self.runcomfy_conn_id!r} ({error})."
+            ) from None
         mask_secret(settings.token)
         return settings

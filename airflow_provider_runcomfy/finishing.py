@@ -1,0 +1,79 @@
+"""What a task that waited does at the end: hand over the result, or say what became of request and money."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy.api.moderation import is_moderation
+from airflow_provider_runcomfy.api.polling import End, Ending
+from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult
+from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
+from airflow_provider_runcomfy.record import Outcome
+from airflow_provider_runcomfy.store import record_store
+from airflow_provider_runcomfy.waiting import failure_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.types import Logger
+
+    from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+
+_BECAME = {End.CANCELLED: Outcome.CANCELLED, End.NOT_FOUND: Outcome.GONE, End.FORBIDDEN: Outcome.GONE}
+
+
+def hand_over(result: GenerationResult, model_id: str, context: Context, log: Logger) -> dict[str, Any]:
+    """Return a success as the task's XCom, with the XCom ``url`` of its first file."""
+    _note(context, result.request_id, Outcome.SUCCEEDED, log, cost_usd=result.cost_usd)
+    if result.media:
+        context["ti"].xcom_push(key="url", value=result.media[0].url)
+    else:
+        log.warning(
+            "Request %s has succeeded, and is charged, without any file. Its output: %s",
+            result.request_id,
+            result.output,
+        )
+    return result.as_dict(model_id)
+
+
+def failure(
+    request_id: str, ending: Ending, model_id: str, context: Context, log: Logger, *, will_resubmit: bool
+) -> Exception:
+    """Return the error for a wait that ended otherwise, after it was noted in the record."""
+    if ending.end is End.FAILED:
+        outcome = Outcome.MODERATED if is_moderation(ending.reason) else Outcome.FAILED
+        _note(context, request_id, outcome, log, detail=ending.reason)
+        return failures.generation_failed(request_id, ending.reason, model_id, will_resubmit=will_resubmit)
+    if ending.end in _BECAME:
+        _note(context, request_id, _BECAME[ending.end], log, detail=ending.reason or None)
+    return failure_of(request_id, ending)
+
+
+def cancel_after_timeout(request_id: str, hook: RunComfyHook, context: Context, log: Logger) -> None:
+    """Cancel a request that did not end in time, if it is still queued, and say what became of it."""
+    try:
+        outcome = hook.cancel(request_id)
+    except (RunComfyRetryableError, RunComfyFailError) as error:
+        log.warning("Whether request %s was cancelled is not known: %s", request_id, error)
+        return
+    log.info("Request %s %s.", request_id, outcome.meaning)
+    if outcome is CancelOutcome.CANCELLED:
+        _note(context, request_id, Outcome.CANCELLED, log, detail="cancelled at the time-out")
+
+
+def _note(
+    context: Context,
+    request_id: str,
+    outcome: Outcome,
+    log: Logger,
+    *,
+    detail: str | None = None,
+    cost_usd: float | None = None,
+) -> None:
+    """Write into the record what became of a request; a failure only warns, since the next try asks RunComfy."""
+    store = record_store(context)
+    try:
+        record = store.read()
+        store.write(record.changing(request_id, outcome=outcome, detail=detail, cost_usd=cost_usd))
+    except RunComfyRetryableError as error:
+        log.warning("%s The record does not show that request %s has %s.", error, request_id, outcome)

@@ -1,0 +1,301 @@
+"""Submit generations to RunComfy, wait for them, cancel them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.sdk import BaseOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_runcomfy.api.polling import Ending
+    from airflow_provider_runcomfy.api.settings import Settings
+    from airflow_provider_runcomfy.api.types import GenerationResult
+    from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+    from airflow_provider_runcomfy.submission import Obtained, Order
+
+# Everything else is imported when a task runs: Dag files, which import this one, are parsed every few seconds.
+
+_DEFAULT_CONN_ID = "runcomfy_default"
+_KILL_SECONDS = 1.5
+
+
+class RunComfySubmitOperator(BaseOperator):
+    """
+    Submit a generation to RunComfy and return its ``request_id``, without waiting for it.
+
+    **What it costs.** Each submission is charged by RunComfy, also if nobody waits for it. A retry of this task
+    returns the id that an earlier try got and submits nothing. A clear with the same inputs returns it too, as
+    long as the request waits, runs or has succeeded; with other inputs it submits anew. If a try dies around its
+    POST, nobody can know whether RunComfy took it: see ``on_unknown_submission``. All this needs Airflow's task
+    state store (3.3 or later); before it, every further try counts as such an unknown submission.
+
+    .. seealso:: :ref:`howto/operator:RunComfySubmitOperator`
+
+    :param model_id: the model, say ``kling/kling-3.0/pro/text-to-video`` (templated).
+    :param inputs: the model's inputs (templated). Numbers and booleans that Jinja turned into text are taken
+        where the model's schema wants numbers or booleans.
+    :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default (templated).
+    :param validate_inputs: check the inputs against the model's schema before anything is paid, True by
+        default. A model whose schema is not in this package is submitted unchecked, and the log says so.
+    :param on_unknown_submission: what to do when an earlier try died around its POST: ``fail`` (default) or
+        ``resubmit``, which may pay twice.
+    :param on_clear: what a clear of a succeeded task with the same inputs does: ``reuse`` the request (default)
+        or ``resubmit``, which pays again.
+    :returns: the request id, as the task's XCom.
+    :raises InvalidInputsError: if the inputs do not fit the schema; nothing was submitted. Not retried.
+    :raises UnknownSubmissionError: if it is not known whether RunComfy took the submit. Not retried.
+    :raises RunComfyRetryableError: if RunComfy could not be reached, and certainly did not take it.
+    """
+
+    template_fields: Sequence[str] = ("model_id", "inputs", "runcomfy_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"inputs": "json"}
+    ui_color = "#efe7fb"
+
+    def __init__(
+        self,
+        *,
+        model_id: str,
+        inputs: Mapping[str, Any],
+        runcomfy_conn_id: str = _DEFAULT_CONN_ID,
+        validate_inputs: bool = True,
+        on_unknown_submission: Literal["fail", "resubmit"] = "fail",
+        on_clear: Literal["reuse", "resubmit"] = "reuse",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _require_one_of("on_unknown_submission", on_unknown_submission, ("fail", "resubmit"))
+        _require_one_of("on_clear", on_clear, ("reuse", "resubmit"))
+        self.model_id = model_id
+        self.inputs = inputs
+        self.runcomfy_conn_id = runcomfy_conn_id
+        self.validate_inputs = validate_inputs
+        self.on_unknown_submission = on_unknown_submission
+        self.on_clear = on_clear
+
+    def execute(self, context: Context) -> Any:
+        """Submit, or return what an earlier try submitted."""
+        return self._obtain(self._hook(), context).request_id
+
+    def _hook(self) -> RunComfyHook:
+        from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+
+        return RunComfyHook(self.runcomfy_conn_id)
+
+    def _obtain(self, hook: RunComfyHook, context: Context) -> Obtained:
+        from airflow_provider_runcomfy.submission import obtain
+
+        return obtain(self._order(), hook, context, self.log)
+
+    def _order(self) -> Order:
+        from airflow_provider_runcomfy.submission import Order
+
+        return Order(
+            model_id=self.model_id,
+            inputs=self.inputs,
+            conn_id=self.runcomfy_conn_id,
+            validate_inputs=self.validate_inputs,
+            on_unknown_submission=self.on_unknown_submission,
+            on_clear=self.on_clear,
+        )
+
+
+class RunComfyGenerateOperator(RunComfySubmitOperator):
+    """
+    Submit a generation to RunComfy, wait for it without holding a worker, and return its result.
+
+    **What it costs.** As :class:`RunComfySubmitOperator`: a retry attaches to the request that an earlier try
+    paid for, and so does a clear with the same inputs. A request that nobody waits for any more goes on and is
+    charged; only a queued one can be cancelled. RunComfy's URLs expire: copy the result with one of the transfers.
+
+    .. seealso:: :ref:`howto/operator:RunComfyGenerateOperator`
+
+    :param deferrable: wait in the triggerer, True by default; False holds the worker.
+    :param poll_interval: seconds between the first polls, 5 by default; they spread as the wait goes on.
+    :param max_poll_interval: seconds between polls at most, 30 by default.
+    :param timeout: how long to wait, counted from the submission, one hour by default. A time-out is not
+        retried; a clear waits again, with a new budget, and pays nothing.
+    :param cancel_on_kill: cancel the request, if it is still queued, when a person ends the waiting task, True
+        by default. A clear never cancels. While deferred this needs Airflow 3.3 or later.
+    :param cancel_on_timeout: cancel the request, if it is still queued, when the wait times out, False by default.
+    :param resubmit_failed: let retries submit a failed generation again, False by default; ``retries`` bounds
+        what that costs. What content moderation refused is never submitted again.
+    :returns: ``{"request_id", "model_id", "state", "media": [{"url", "kind"}], "output", "cost_usd",
+        "created_at", "finished_at"}``; the XCom ``request_id`` is pushed before the wait, ``url`` (the first
+        medium) at the end.
+    :raises GenerationFailedError: if the generation failed. Not retried, unless ``resubmit_failed``.
+    :raises GenerationTimeoutError: if it did not end in time; it goes on and is charged. Not retried.
+    :raises GenerationCancelledError: if somebody cancelled the request meanwhile. Not retried.
+    :raises RequestNotAvailableError: if the request has expired or is another account's. Not retried.
+    """
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = True,
+        poll_interval: float = 5.0,
+        max_poll_interval: float = 30.0,
+        timeout: timedelta = timedelta(hours=1),
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = False,
+        resubmit_failed: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _require_positive("poll_interval", poll_interval)
+        _require_positive("max_poll_interval", max_poll_interval)
+        if not isinstance(timeout, timedelta) or timeout <= timedelta():
+            raise ValueError(f"timeout must be a timedelta above zero; got {timeout!r}")
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.max_poll_interval = max_poll_interval
+        self.timeout = timeout
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self.resubmit_failed = resubmit_failed
+        # What on_kill needs, as plain values: it must not ask Airflow for anything.
+        self._waits_for: tuple[Settings, str] | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Submit, or attach to what an earlier try submitted, and wait."""
+        hook = self._hook()
+        obtained = self._obtain(hook, context)
+        self._waits_for = (hook.settings, obtained.request_id)
+        context["ti"].xcom_push(key="request_id", value=obtained.request_id)
+        if obtained.result is not None:
+            return self._hand_over(obtained.result, context)
+        if self.deferrable:
+            self._defer(obtained)
+        return self._finish(obtained.request_id, self._wait(hook, obtained), context)
+
+    def execute_complete(self, context: Context, event: Any) -> Any:
+        """Resume when the trigger has seen the end."""
+        from airflow_provider_runcomfy.triggers.events import from_event
+
+        [(request_id, ending)] = from_event(event).items()
+        return self._finish(request_id, ending, context)
+
+    def on_kill(self) -> None:
+        """Cancel the request that a killed worker waited for, if it is still queued."""
+        if self._waits_for is None:
+            return
+        from airflow_provider_runcomfy.api.client import RunComfyClient
+        from airflow_provider_runcomfy.api.errors import RunComfyError
+
+        settings, request_id = self._waits_for
+        if not self.cancel_on_kill:
+            self.log.info("Request %s is left alone, and charged if it runs (cancel_on_kill is off).", request_id)
+            return
+        try:
+            with RunComfyClient(settings, connect_seconds=_KILL_SECONDS, read_seconds=_KILL_SECONDS) as client:
+                outcome = client.cancel(request_id)
+        except RunComfyError as error:
+            self.log.warning("Whether request %s was cancelled is not known: %s", request_id, error)
+        else:
+            self.log.info("Request %s %s.", request_id, outcome.meaning)
+
+    def _order(self) -> Order:
+        from dataclasses import replace
+
+        return replace(super()._order(), resubmit_failed=self.resubmit_failed, timeout=self.timeout)
+
+    def _defer(self, obtained: Obtained) -> None:
+        from airflow_provider_runcomfy.triggers.runcomfy import RunComfyRequestTrigger
+
+        self.defer(
+            trigger=RunComfyRequestTrigger(
+                request_id=obtained.request_id,
+                runcomfy_conn_id=self.runcomfy_conn_id,
+                poll_interval=self.poll_interval,
+                max_poll_interval=self.max_poll_interval,
+                end_time=self._end_time(obtained),
+                cancel_on_kill=self.cancel_on_kill,
+                submitted_at=obtained.submitted_at,
+            ),
+            method_name="execute_complete",
+        )
+
+    def _wait(self, hook: RunComfyHook, obtained: Obtained) -> Ending:
+        from airflow_provider_runcomfy.api.polling import Poller
+        from airflow_provider_runcomfy.waiting import Progress, wait_on_worker
+
+        poller = Poller(
+            now=time.time(),
+            deadline=self._end_time(obtained),
+            poll_interval=self.poll_interval,
+            max_poll_interval=self.max_poll_interval,
+            submitted_at=obtained.submitted_at,
+        )
+        return wait_on_worker(hook, obtained.request_id, poller, Progress(obtained.request_id, self.log))
+
+    def _end_time(self, obtained: Obtained) -> float:
+        return time.time() + self.timeout.total_seconds() if obtained.deadline is None else obtained.deadline
+
+    def _finish(self, request_id: str, ending: Ending, context: Context) -> Any:
+        from airflow_provider_runcomfy import finishing
+        from airflow_provider_runcomfy.api.polling import End
+
+        if ending.end is End.SUCCEEDED and ending.result is not None:
+            return self._hand_over(ending.result, context)
+        if ending.end is End.TIMED_OUT and self.cancel_on_timeout:
+            finishing.cancel_after_timeout(request_id, self._hook(), context, self.log)
+        raise finishing.failure(
+            request_id, ending, self.model_id, context, self.log, will_resubmit=self.resubmit_failed
+        )
+
+    def _hand_over(self, result: GenerationResult, context: Context) -> Any:
+        from airflow_provider_runcomfy.finishing import hand_over
+
+        return hand_over(result, self.model_id, context, self.log)
+
+
+class RunComfyCancelOperator(BaseOperator):
+    """
+    Cancel requests at RunComfy; as a teardown task it stops what nobody waits for any more.
+
+    Only a queued request can be cancelled (documentation). A running one goes on and is charged, which is an
+    outcome here, not an error. A retry cancels again, which does nothing twice.
+
+    :param request_id: an id, a result, or a list of either (templated).
+    :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default (templated).
+    :returns: ``{"request_id", "outcome"}``, a list of them for a list; ``outcome`` is ``cancelled``,
+        ``not_cancellable``, ``cancellation_requested`` or ``unknown``.
+    :raises RequestNotAvailableError: if the request has expired or is another account's. Not retried.
+    :raises RunComfyRetryableError: if RunComfy could not be reached.
+    """
+
+    template_fields: Sequence[str] = ("request_id", "runcomfy_conn_id")
+    ui_color = "#efe7fb"
+
+    def __init__(self, *, request_id: Any, runcomfy_conn_id: str = _DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.request_id = request_id
+        self.runcomfy_conn_id = runcomfy_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Cancel each request, and say what became of it."""
+        from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+        from airflow_provider_runcomfy.request_ids import is_one_request, request_ids
+
+        hook = RunComfyHook(self.runcomfy_conn_id)
+        answers = [self._cancel(hook, request_id) for request_id in request_ids(self.request_id)]
+        return answers[0] if is_one_request(self.request_id) else answers
+
+    def _cancel(self, hook: RunComfyHook, request_id: str) -> dict[str, str]:
+        outcome = hook.cancel(request_id)
+        self.log.info("Request %s %s.", request_id, outcome.meaning)
+        return {"request_id": request_id, "outcome": outcome.value}
+
+
+def _require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
+
+
+def _require_positive(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ValueError(f"{name} must be a number of seconds above 0; got {value!r}")

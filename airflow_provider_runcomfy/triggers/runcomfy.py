@@ -1,0 +1,155 @@
+"""Wait for requests without a worker: this trigger polls, and nothing else; it never submits, never downloads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_runcomfy.api.errors import RunComfyError
+from airflow_provider_runcomfy.api.polling import Ending, Poller, Step
+from airflow_provider_runcomfy.api.types import RequestStatus
+from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
+from airflow_provider_runcomfy.triggers.events import to_event
+from airflow_provider_runcomfy.triggers.shared import SharedConnection, shared_connection
+from airflow_provider_runcomfy.triggers.task_state import state_of
+from airflow_provider_runcomfy.waiting import Progress
+
+# A trigger that fires sooner after the deferral can burn a retry (Airflow's scheduler still counts the task as queued).
+_FIRST_POLL_SECONDS = 5.0
+# The task is over for good; in every other state somebody may still be waiting for the request.
+_ENDED = frozenset({"failed", "success", "skipped", "removed"})
+
+
+class RunComfyRequestTrigger(BaseTrigger):
+    """
+    Poll requests until each has ended, then send exactly one event.
+
+    All arguments are plain JSON and none is a secret; those that come later have defaults, so that a deferred
+    task survives an upgrade.
+
+    :param request_id: the request, or a list of requests that are waited for together.
+    :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default.
+    :param poll_interval: seconds between the first polls, 5 by default; they spread as the wait goes on.
+    :param max_poll_interval: seconds between polls at most, 30 by default.
+    :param end_time: when to give up, in seconds since the epoch; then the result is looked at once more.
+    :param cancel_on_kill: cancel the request when a person ends the waiting task (Airflow 3.3 or later). Only a
+        queued request can be cancelled.
+    :param submitted_at: when it was submitted, in seconds since the epoch, where that is known.
+    """
+
+    def __init__(
+        self,
+        *,
+        request_id: str | list[str],
+        end_time: float,
+        runcomfy_conn_id: str = "runcomfy_default",
+        poll_interval: float = 5.0,
+        max_poll_interval: float = 30.0,
+        cancel_on_kill: bool = False,
+        submitted_at: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.request_id = request_id
+        self.end_time = end_time
+        self.runcomfy_conn_id = runcomfy_conn_id
+        self.poll_interval = poll_interval
+        self.max_poll_interval = max_poll_interval
+        self.cancel_on_kill = cancel_on_kill
+        self.submitted_at = submitted_at
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what Airflow stores of the trigger."""
+        return (
+            "airflow_provider_runcomfy.triggers.runcomfy.RunComfyRequestTrigger",
+            {
+                "request_id": self.request_id,
+                "end_time": self.end_time,
+                "runcomfy_conn_id": self.runcomfy_conn_id,
+                "poll_interval": self.poll_interval,
+                "max_poll_interval": self.max_poll_interval,
+                "cancel_on_kill": self.cancel_on_kill,
+                "submitted_at": self.submitted_at,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and send the event."""
+        async with shared_connection(self.runcomfy_conn_id) as shared:
+            waits = [self._wait(request_id, shared) for request_id in self._request_ids]
+            endings = await asyncio.gather(*waits)
+        yield TriggerEvent(to_event(dict(zip(self._request_ids, endings, strict=True))))
+
+    async def on_kill(self) -> None:
+        """
+        Cancel what is still queued, if the task is over for good.
+
+        Airflow also calls this for a cleared task, whose next try attaches to the request, and for one that another
+        triggerer has taken over; so without certainty the request is left alone.
+        """
+        if not self.cancel_on_kill:
+            self.log.info("Left alone, and charged if it runs (cancel_on_kill is off): %s.", self._named)
+            return
+        state = await self._task_state()
+        if state not in _ENDED:
+            self.log.info("Left alone, since the task is %s, not ended: %s.", state or "in no known state", self._named)
+            return
+        async with RunComfyAsyncHook(self.runcomfy_conn_id) as hook:
+            for request_id in self._request_ids:
+                await self._cancel(hook, request_id)
+
+    @property
+    def _request_ids(self) -> list[str]:
+        return [self.request_id] if isinstance(self.request_id, str) else self.request_id
+
+    @property
+    def _named(self) -> str:
+        return f"request {', '.join(self._request_ids)}"
+
+    async def _wait(self, request_id: str, shared: SharedConnection) -> Ending:
+        poller = Poller(
+            now=time.time(),
+            deadline=self.end_time,
+            poll_interval=self.poll_interval,
+            max_poll_interval=self.max_poll_interval,
+            submitted_at=self.submitted_at,
+        )
+        progress = Progress(request_id, self.log)
+        step: Step | Ending = poller.first(time.time(), delay=max(_FIRST_POLL_SECONDS, self.poll_interval))
+        generation = shared.generation
+        while isinstance(step, Step):
+            await asyncio.sleep(step.delay)
+            if step.reread_connection:
+                shared.renew(generation)
+            generation = shared.generation
+            step = await self._take(request_id, step, shared, poller, progress)
+        return step
+
+    async def _take(
+        self, request_id: str, step: Step, shared: SharedConnection, poller: Poller, progress: Progress
+    ) -> Step | Ending:
+        try:
+            answer = await shared.ask(request_id, step.ask)
+        except RunComfyError as error:
+            progress.failed_poll(error)
+            return poller.on_error(error, step.ask, time.time())
+        if isinstance(answer, RequestStatus):
+            progress.status(answer)
+            return poller.on_status(answer, time.time())
+        return poller.on_result(answer, time.time())
+
+    async def _task_state(self) -> str | None:
+        if self.task_instance is None:
+            return None
+        return await state_of(self.task_instance)
+
+    async def _cancel(self, hook: RunComfyAsyncHook, request_id: str) -> None:
+        try:
+            outcome = await hook.cancel(request_id)
+        except RunComfyError as error:
+            self.log.warning("Whether request %s was cancelled is not known: %s", request_id, error)
+            return
+        self.log.info("Request %s %s.", request_id, outcome.meaning)
