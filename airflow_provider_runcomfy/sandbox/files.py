@@ -9,7 +9,6 @@ from pathlib import Path
 
 from aiohttp import web
 
-from airflow_provider_runcomfy.api.types import RequestState
 from airflow_provider_runcomfy.sandbox.answers import ConnectionCutError, RefusedCallError
 from airflow_provider_runcomfy.sandbox.api import no_such_path
 from airflow_provider_runcomfy.sandbox.calls import Call, CallKind
@@ -54,7 +53,8 @@ class FileSite:
         if call.has_authorization:
             raise RefusedCallError(403, 403000, "files are public: the token must not be sent here")
         about = self._engine.find_file(request.match_info["name"])
-        if about is None or about.state is not RequestState.SUCCEEDED:
+        # Its name is known to nobody before /result tells it, so there is no need to ask for the state.
+        if about is None:
             raise RefusedCallError(404, 404000, "there is no such file")
         try:
             path = await self._draw(about)

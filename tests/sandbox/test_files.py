@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 import requests
 
+from airflow_provider_runcomfy.sandbox.server import running_sandbox
 from tests.sandbox.client import Caller
 
 pytestmark = pytest.mark.slow
@@ -73,10 +75,10 @@ def test_a_token_is_refused_and_recorded(caller: Caller) -> None:
     assert (call.kind, call.status, call.has_authorization) == ("file", 403, True)
 
 
-def test_a_file_is_not_there_before_the_request_has_succeeded(waiting: Caller) -> None:
-    waiting.submitted()
-    assert get(f"{waiting.sandbox.files_url}/guessed_output.mp4").status_code == 404
-    assert requests.post(f"{waiting.sandbox.files_url}/guessed_output.mp4", timeout=10).status_code == 404
+def test_a_file_that_does_not_exist(caller: Caller) -> None:
+    url = f"{caller.sandbox.files_url}/guessed_output.mp4"
+    assert (get(url).status_code, requests.post(url, timeout=10).status_code) == (404, 404)
+    assert [call.kind.value for call in caller.sandbox.calls()] == ["file", "other"]
 
 
 def test_a_cut_download_continues_by_range(caller: Caller) -> None:
@@ -109,6 +111,17 @@ def test_an_impossible_range_is_refused_whether_cut_or_not(caller: Caller, wante
     url = caller.video_url()
     caller.sandbox.add_fault("truncate", after_bytes=1000)
     assert [get(url, Range=wanted).status_code for _ in range(2)] == [416, 416]
+
+
+def test_videos_that_nobody_can_get_any_more_are_not_drawn() -> None:
+    with running_sandbox(queue_seconds=0, run_seconds=0) as sandbox:
+        caller = Caller(sandbox)
+        for _ in range(30):
+            url = caller.video_url({"prompt": "A cat", "duration": 15})
+            with pytest.raises(requests.ReadTimeout):
+                requests.get(url, timeout=0.02)
+        ended = time.monotonic()
+    assert time.monotonic() - ended < 5, "all thirty take 10 s or more"
 
 
 async def test_many_ask_at_once_and_get_the_same_file(caller: Caller) -> None:

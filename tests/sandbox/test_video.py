@@ -69,6 +69,14 @@ def test_the_request_and_the_prompt_are_in_the_picture(tmp_path: Path) -> None:
     assert first_picture(draw(clip, folders[3])) == one
 
 
+def test_what_cannot_be_printed_is_a_space(tmp_path: Path) -> None:
+    pictures = []
+    for name, prompt in (("plain", "A cat "), ("odd", "A\ncat\x1b")):
+        (tmp_path / name).mkdir()
+        pictures.append(first_picture(draw(Clip(prompt, 3, "1:1", False, 0), tmp_path / name)))
+    assert pictures[0] == pictures[1]
+
+
 @settings(max_examples=6)
 @example("%{pts} '; [in] ,: \\ \"$(touch /x)\" `id` | ../../ -vf drawtext=text='x")
 @example("\x00\x1b[2J\r\n\t\u202e\ud800\U0010ffff")
