@@ -78,7 +78,7 @@ def airflow(
         (home / "dags" / file.name).symlink_to(file.resolve())
     (port,) = free_ports(1)
     url = f"http://{LOOPBACK}:{port}"
-    environment = _environment(home, port, parallelism) | env
+    environment = {**_environment(home, port, parallelism), **env}
     _migrate(home, environment)
     running = Airflow(home, url, environment, AirflowClient(url), {})
     try:

@@ -128,3 +128,13 @@ def _members(sessions: set[int]) -> list[int]:
 def tail(log: Path, lines: int = 40) -> str:
     """Return the last lines of a log file."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def end_children() -> None:
+    """End what this process has started and, because it was interrupted, not ended."""
+    for child in psutil.Process().children():
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+    for child in psutil.wait_procs(psutil.Process().children(), timeout=10)[1]:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()

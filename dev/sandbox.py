@@ -1,0 +1,60 @@
+"""The RunComfy sandbox as a process of its own, and what it was asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from dev.processes import LOOPBACK, free_ports, server
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox."""
+
+    url: str
+
+    def connection(self) -> str:
+        """Return an Airflow connection as JSON, as AIRFLOW_CONN_RUNCOMFY_DEFAULT takes it."""
+        return json.dumps({"conn_type": "runcomfy", "host": self.url, "password": "sandbox"})
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Return every call that it got, oldest first."""
+        return list(self._get("calls"))
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return every request that it took, oldest first."""
+        return list(self._get("requests"))
+
+    def _get(self, name: str) -> Any:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(f"{self.url}/_sandbox/{name}", timeout=10)
+        answer.raise_for_status()
+        return answer.json()[name]
+
+
+@contextmanager
+def sandbox(folder: Path, *, queue_seconds: float, run_seconds: float, concurrency: int) -> Iterator[Sandbox]:
+    """Run a sandbox that logs to ``folder`` while the block runs; see its ``--help`` for the parameters."""
+    (port,) = free_ports(1)
+    running = Sandbox(f"http://{LOOPBACK}:{port}")
+    options = {"port": port, "queue-seconds": queue_seconds, "run-seconds": run_seconds, "concurrency": concurrency}
+    command = [sys.executable, "-m", "airflow_provider_runcomfy.sandbox"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    with server(command, log=folder / "sandbox.log", ready=lambda: _answers(running)):
+        yield running
+
+
+def _answers(running: Sandbox) -> bool:
+    with suppress(requests.RequestException):
+        running.calls()
+        return True
+    return False
