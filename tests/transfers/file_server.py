@@ -47,6 +47,8 @@ class File:
     #: Called before each answer with its number, from 1: changes the file under way.
     before: Callable[[File, int], None] | None = None
     answers: int = 0
+    #: How many bytes of its body have been sent, over all answers.
+    sent: int = 0
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             else:
                 self.wfile.write(piece)
+            file.sent += len(piece)
         except OSError:
             self.close_connection = True
 
