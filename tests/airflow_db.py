@@ -1,0 +1,53 @@
+"""What a Dag run left in Airflow's metadata database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import select
+
+
+def states(run: Any) -> dict[str, str]:
+    """Return the state of each task instance, mapped ones as ``task_id[index]``."""
+    named = {
+        f"{ti.task_id}[{ti.map_index}]" if ti.map_index >= 0 else ti.task_id: ti.state
+        for ti in run.get_task_instances()
+    }
+    return dict(sorted(named.items()))
+
+
+def tries(run: Any, task_id: str) -> int:
+    """Return the number of the last try of a task."""
+    return next(ti.try_number for ti in run.get_task_instances() if ti.task_id == task_id)
+
+
+def xcom(run: Any, task_id: str, key: str = "return_value") -> Any:
+    """Return a task's XCom; a list, in the order of the map index, for a mapped task."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    query = select(XComModel).where(
+        XComModel.run_id == run.run_id,
+        XComModel.dag_id == run.dag_id,
+        XComModel.task_id == task_id,
+        XComModel.key == key,
+    )
+    with create_session() as session:
+        found = {item.map_index: XComModel.deserialize_value(item) for item in session.scalars(query)}
+    return found[-1] if -1 in found else [found[index] for index in sorted(found)]
+
+
+def record(run: Any, task_id: str, map_index: int = -1) -> Any:
+    """Return the record that a task instance keeps in the task state store."""
+    from airflow.models.task_state_store import TaskStateStoreModel
+    from airflow.utils.session import create_session
+
+    query = select(TaskStateStoreModel.value).where(
+        TaskStateStoreModel.dag_run_id == run.id,
+        TaskStateStoreModel.task_id == task_id,
+        TaskStateStoreModel.map_index == map_index,
+        TaskStateStoreModel.key == "runcomfy",
+    )
+    with create_session() as session:
+        return json.loads(session.scalars(query).one())

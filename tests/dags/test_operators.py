@@ -1,0 +1,291 @@
+"""Operators, trigger and sensor in Dags that Airflow runs, against the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, task
+
+from airflow_provider_runcomfy.operators.runcomfy import (
+    RunComfyCancelOperator,
+    RunComfyGenerateOperator,
+    RunComfySubmitOperator,
+)
+from airflow_provider_runcomfy.sandbox.server import Sandbox
+from airflow_provider_runcomfy.sensors.runcomfy import RunComfyRequestSensor
+from tests.airflow_db import record, states, tries, xcom
+from tests.runcomfy import PRO, STANDARD, count
+
+pytestmark = pytest.mark.slow
+
+RunDag = Callable[..., Any]
+CLIP = {"prompt": "a paper boat on a rainy street", "duration": 3, "sound": False}
+QUICK = {"poll_interval": 0.1, "max_poll_interval": 0.1}
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "on the worker"])
+@pytest.mark.parametrize("model_id", [PRO, STANDARD], ids=["pro", "standard"])
+def test_generate_returns_the_result_and_keeps_a_record(
+    sandbox: Sandbox, run_dag: RunDag, model_id: str, deferrable: bool
+) -> None:
+    with DAG("generate", schedule=None) as dag:
+        RunComfyGenerateOperator(task_id="make", model_id=model_id, inputs=CLIP, deferrable=deferrable, **QUICK)
+
+    run = run_dag(dag)
+
+    [request] = sandbox.requests()
+    result = xcom(run, "make")
+    assert states(run) == {"make": "success"}
+    assert result["request_id"] == xcom(run, "make", "request_id") == request["request_id"]
+    assert list(result) == [
+        "request_id", "model_id", "state", "media", "output", "cost_usd", "created_at", "finished_at",
+    ]  # fmt: skip
+    assert (result["model_id"], result["state"]) == (model_id, "succeeded")
+    assert result["cost_usd"] == request["charged_usd"]
+    assert result["media"] == [{"url": result["output"]["video"], "kind": "video"}]
+    assert xcom(run, "make", "url") == result["output"]["video"]
+    assert count(sandbox)["submit"] == 1
+    [submission] = record(run, "make")["submissions"]
+    assert submission["request_id"] == request["request_id"]
+    assert submission["outcome"] == "succeeded"
+    assert submission["cost_usd"] == request["charged_usd"]
+    assert submission["inputs"] == CLIP
+
+
+def test_submit_hands_its_id_to_a_sensor(sandbox: Sandbox, run_dag: RunDag) -> None:
+    with DAG("submit_and_wait", schedule=None) as dag:
+        submit = RunComfySubmitOperator(task_id="submit", model_id=PRO, inputs=CLIP)
+        RunComfyRequestSensor(task_id="wait", request_id=submit.output)
+
+    run = run_dag(dag)
+
+    assert states(run) == {"submit": "success", "wait": "success"}
+    assert xcom(run, "submit") == xcom(run, "wait")["request_id"] == sandbox.requests()[0]["request_id"]
+
+
+def test_everything_maps_and_chains(sandbox: Sandbox, run_dag: RunDag) -> None:
+    with DAG("mapped", schedule=None) as dag:
+
+        @task
+        def scenes() -> list[dict[str, Any]]:
+            return [{**CLIP, "prompt": f"scene {number}"} for number in range(3)]
+
+        clips = RunComfyGenerateOperator.partial(task_id="make", model_id=PRO, **QUICK).expand(inputs=scenes())
+        RunComfyRequestSensor.partial(task_id="wait_each").expand(request_id=clips.output)
+        RunComfyRequestSensor(task_id="wait_all", request_id=clips.output)
+        RunComfyCancelOperator(task_id="cancel_all", request_id=clips.output)
+        submitted = RunComfySubmitOperator.partial(task_id="submit", model_id=PRO).expand(inputs=scenes())
+        RunComfyCancelOperator.partial(task_id="cancel_each").expand(request_id=submitted.output)
+
+    run = run_dag(dag)
+
+    assert set(states(run).values()) == {"success"}
+    assert count(sandbox)["submit"] == 6
+    made = [result["request_id"] for result in xcom(run, "make")]
+    assert [result["request_id"] for result in xcom(run, "wait_all")] == made
+    assert xcom(run, "cancel_all") == [{"request_id": id_, "outcome": "not_cancellable"} for id_ in made]
+
+
+def test_templated_inputs_may_be_text_where_numbers_are_wanted(sandbox: Sandbox, run_dag: RunDag) -> None:
+    inputs = {
+        "prompt": "{{ params.what }}",
+        "duration": "{{ 1 + 2 }}",
+        "sound": "{{ false }}",
+        "cfg_scale": "{{ 0.5 }}",
+    }
+    with DAG("templated", schedule=None, params={"it": "a kite"}) as dag:
+        RunComfySubmitOperator(task_id="submit", model_id=PRO, inputs=inputs)
+
+    run_dag(dag)
+
+    [request] = sandbox.requests()
+    assert request["inputs"] == {"prompt": "a kite", "duration": 3, "sound": False, "cfg_scale": 0.5}
+
+
+def test_wrong_inputs_fail_once_with_every_fault_before_anything_is_paid(
+    sandbox: Sandbox, run_dag: RunDag, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scenes = [{"prompt": "one", "duration": 3}, {"prompt": "two", "duration": 4}]
+    inputs = {"prompt": "x", "duration": 20, "aspec_ratio": "1:1", "multi_prompt": scenes}
+    with DAG("wrong_inputs", schedule=None) as dag:
+        RunComfyGenerateOperator(
+            task_id="make", model_id=PRO, inputs=inputs, retries=3, retry_delay=timedelta(seconds=0)
+        )
+
+    run = run_dag(dag)
+
+    assert states(run) == {"make": "failed"}
+    assert tries(run, "make") == 1
+    assert count(sandbox)["submit"] == 0
+    message = raised(capfd, "InvalidInputsError")
+    for told in ("duration: got 20", "aspec_ratio", "did you mean aspect_ratio", "must add up", "nothing was charged"):
+        assert told in message
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "tried", "said"),
+    [
+        pytest.param(
+            {"effect": "status", "code": 401, "error_code": 400004}, "RunComfyConnectionError", 1,
+            ["400004", "Set a valid API token", "Nothing was charged"], id="bad token",
+        ),
+        pytest.param(
+            {"effect": "status", "code": 402, "error_code": 400002}, "InsufficientBalanceError", 1,
+            ["400002", "Add funds", "Nothing was charged"], id="no balance",
+        ),
+        pytest.param(
+            {"effect": "lost_answer"}, "UnknownSubmissionError", 1,
+            ["not known", "Task State Store", "clear the task"], id="the answer is lost",
+        ),
+        pytest.param(
+            {"effect": "status", "code": 503, "calls": ["submit"]}, "UnknownSubmissionError", 1,
+            ["503", "not sent again", "Task State Store"], id="503",
+        ),
+        pytest.param(
+            {"effect": "fail", "error": "the model fell over"}, "GenerationFailedError", 1,
+            ["the model fell over", "No retry submits it again", "billing"], id="failed generation",
+        ),
+        pytest.param(
+            {"effect": "moderate"}, "GenerationModeratedError", 1,
+            ["moderation", "Change the inputs"], id="moderated",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_retry_would_not_mend_fails_at_once_and_says_what_to_do(
+    sandbox: Sandbox,
+    run_dag: RunDag,
+    capfd: pytest.CaptureFixture[str],
+    fault: dict[str, Any],
+    error: str,
+    tried: int,
+    said: list[str],
+) -> None:
+    sandbox.add_fault(**fault)
+    with DAG("fails", schedule=None) as dag:
+        RunComfyGenerateOperator(
+            task_id="make", model_id=PRO, inputs=CLIP, retries=2, retry_delay=timedelta(seconds=0), **QUICK
+        )
+
+    run = run_dag(dag)
+
+    assert states(run) == {"make": "failed"}
+    assert tries(run, "make") == tried
+    assert count(sandbox)["submit"] == 1
+    message = raised(capfd, error)
+    for text in said:
+        assert text in message
+
+
+def test_failed_generations_are_submitted_again_by_retries_when_asked(sandbox: Sandbox, run_dag: RunDag) -> None:
+    sandbox.add_fault("fail", times=1)
+    with DAG("resubmits", schedule=None) as dag:
+        RunComfyGenerateOperator(
+            task_id="make", model_id=PRO, inputs=CLIP, resubmit_failed=True, retries=1,
+            retry_delay=timedelta(seconds=0), **QUICK,
+        )  # fmt: skip
+
+    run = run_dag(dag)
+
+    assert states(run) == {"make": "success"}
+    assert count(sandbox)["submit"] == 2
+    assert [s["outcome"] for s in record(run, "make")["submissions"]] == ["failed", "succeeded"]
+    assert [s["try_number"] for s in record(run, "make")["submissions"]] == [1, 2]
+
+
+def test_polls_that_fail_end_no_wait(sandbox: Sandbox, run_dag: RunDag) -> None:
+    sandbox.add_fault("status", code=502, calls=["status"], times=2)
+    sandbox.add_fault("status", code=429, calls=["status"], headers={"Retry-After": "0"}, times=2)
+    sandbox.add_fault("status", code=200, body="<html>", calls=["result"], times=1)
+    with DAG("bears", schedule=None) as dag:
+        RunComfyGenerateOperator(task_id="make", model_id=PRO, inputs=CLIP, **QUICK)
+
+    run = run_dag(dag)
+
+    assert states(run) == {"make": "success"}
+    assert count(sandbox)["submit"] == 1
+
+
+def test_a_request_that_does_not_end_in_time_is_left_alone_and_not_retried(
+    sandbox: Sandbox, run_dag: RunDag, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.add_fault("status", code=503, calls=["status", "result"], times=None)
+    with DAG("times_out", schedule=None) as dag:
+        RunComfyGenerateOperator(
+            task_id="make", model_id=PRO, inputs=CLIP, timeout=timedelta(seconds=1), retries=2,
+            retry_delay=timedelta(seconds=0), **QUICK,
+        )  # fmt: skip
+
+    run = run_dag(dag)
+
+    assert (states(run), tries(run, "make")) == ({"make": "failed"}, 1)
+    assert count(sandbox)["cancel"] == 0
+    assert "is charged" in raised(capfd, "GenerationTimeoutError")
+
+
+@pytest.mark.parametrize(
+    ("request_id", "error", "said"),
+    [
+        pytest.param("gone-1", "RequestNotAvailableError", "no longer has request gone-1", id="expired"),
+        pytest.param(None, "InvalidInputsError", "marked it successful", id="nothing from upstream"),
+        pytest.param("no id!", "InvalidInputsError", "no request id", id="no id"),
+    ],
+)
+def test_a_sensor_says_what_is_wrong_with_its_request(
+    sandbox: Sandbox,
+    run_dag: RunDag,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request_id: str | None,
+    error: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr("airflow_provider_runcomfy.api.polling.NOT_FOUND_GRACE_SECONDS", 0.0)
+    with DAG("senses", schedule=None) as dag:
+        RunComfyRequestSensor(task_id="wait", request_id=request_id, retries=2, retry_delay=timedelta(seconds=0))
+
+    run = run_dag(dag)
+
+    assert (states(run), tries(run, "wait")) == ({"wait": "failed"}, 1)
+    assert said in raised(capfd, error)
+
+
+@pytest.mark.parametrize("mode", ["deferred", "poke"])
+def test_a_sensor_that_fails_softly_skips_in_both_modes(sandbox: Sandbox, run_dag: RunDag, mode: str) -> None:
+    sandbox.add_fault("fail")
+    with DAG("soft", schedule=None) as dag:
+        submit = RunComfySubmitOperator(task_id="submit", model_id=PRO, inputs=CLIP)
+        RunComfyRequestSensor(
+            task_id="wait", request_id=submit.output, soft_fail=True, deferrable=mode == "deferred", poke_interval=0.1
+        )
+
+    run = run_dag(dag)
+
+    assert states(run) == {"submit": "success", "wait": "skipped"}
+
+
+def test_without_a_connection_the_error_says_how_to_make_one(
+    sandbox: Sandbox, run_dag: RunDag, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with DAG("no_connection", schedule=None) as dag:
+        RunComfySubmitOperator(task_id="submit", model_id=PRO, inputs=CLIP, runcomfy_conn_id="nowhere", retries=2)
+
+    run = run_dag(dag)
+
+    assert (states(run), tries(run, "submit")) == ({"submit": "failed"}, 1)
+    assert "There is no Airflow connection 'nowhere'" in raised(capfd, "RunComfyConnectionError")
+
+
+def raised(capfd: pytest.CaptureFixture[str], kind: str) -> str:
+    """Return the message of the error that ended the task; fails if another error is what the log ends with."""
+    log = capfd.readouterr().out
+    _, found, traceback = log.rpartition("Task failed with exception")
+    assert found, "no task failed"
+    traceback = traceback.partition("::endgroup::")[0]
+    assert "During handling of the above" not in traceback
+    assert "direct cause of the following" not in traceback
+    _, found, message = traceback.rpartition(f"\nairflow_provider_runcomfy.exceptions.{kind}: ")
+    assert found, f"the task did not end with {kind}: {traceback}"
+    return message

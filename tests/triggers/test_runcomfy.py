@@ -1,0 +1,252 @@
+"""The trigger against the sandbox: it polls, sends one event, and cancels only what nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_runcomfy.api.client import RunComfyClient
+from airflow_provider_runcomfy.api.settings import Settings
+from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
+from airflow_provider_runcomfy.triggers import shared
+from airflow_provider_runcomfy.triggers.runcomfy import RunComfyRequestTrigger
+from tests.runcomfy import CONNECTION_VARIABLE, PRO, TOKEN, connection_to, count
+
+CLIP = {"prompt": "a lighthouse at dusk", "duration": 3}
+
+
+@pytest.fixture(autouse=True)
+def polls_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy._FIRST_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(shared, "_FIRST_PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with running_sandbox(queue_seconds=0, run_seconds=0) as sandbox:
+        monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
+        yield sandbox
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A sandbox with one slot, in which nothing ever ends."""
+    with running_sandbox(queue_seconds=0, run_seconds=1000, concurrency=1) as sandbox:
+        monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
+        yield sandbox
+
+
+def submit(sandbox: Sandbox) -> str:
+    with RunComfyClient(Settings(TOKEN, sandbox.url)) as client:
+        return client.submit(client.prepare_submit(PRO, CLIP))
+
+
+def a_trigger(request_id: str | list[str], *, seconds: float = 30.0, **kwargs: Any) -> RunComfyRequestTrigger:
+    given = {"poll_interval": 0.02, "max_poll_interval": 0.02, "end_time": time.time() + seconds}
+    return RunComfyRequestTrigger(request_id=request_id, **given | kwargs)
+
+
+async def events_of(trigger: RunComfyRequestTrigger) -> list[Any]:
+    events: AsyncIterator[Any] = trigger.run()
+    return [event.payload async for event in events]
+
+
+async def test_one_event_with_everything_that_the_resume_needs(sandbox: Sandbox) -> None:
+    request_id = submit(sandbox)
+
+    [event] = await events_of(a_trigger(request_id))
+
+    [ending] = event["endings"]
+    assert (ending["request_id"], ending["end"], ending["reason"]) == (request_id, "succeeded", "")
+    assert ending["result"]["media"] == [{"url": f"{ending['result']['output']['video']}", "kind": "video"}]
+    assert json.loads(json.dumps(event)) == event
+
+
+async def test_several_requests_end_in_one_event(sandbox: Sandbox) -> None:
+    ids = [submit(sandbox) for _ in range(5)]
+
+    [event] = await events_of(a_trigger(ids))
+
+    assert [ending["request_id"] for ending in event["endings"]] == ids
+
+
+async def test_a_failure_and_its_reason(sandbox: Sandbox) -> None:
+    sandbox.add_fault("fail", error="out of memory")
+
+    [event] = await events_of(a_trigger(submit(sandbox)))
+
+    assert event["endings"][0]["end"] == "failed"
+    assert event["endings"][0]["reason"] == "out of memory"
+
+
+async def test_at_the_deadline_the_result_is_looked_at_once_more(full: Sandbox) -> None:
+    request_id = submit(full)
+
+    [event] = await events_of(a_trigger(request_id, seconds=0.1))
+
+    assert event["endings"][0]["end"] == "timed_out"
+    assert count(full)["result"] == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"effect": "status", "code": 502}, id="502"),
+        pytest.param({"effect": "status", "code": 429, "headers": {"Retry-After": "0"}}, id="429 with Retry-After"),
+        pytest.param({"effect": "status", "code": 429}, id="429"),
+        pytest.param({"effect": "status", "code": 403, "body": "<html>"}, id="a gateway's 403"),
+        pytest.param({"effect": "status", "code": 200, "body": "null"}, id="unreadable"),
+        pytest.param({"effect": "outage", "seconds": 0.1, "drop": True}, id="cut connections"),
+    ],
+)
+async def test_a_failed_poll_ends_no_wait(sandbox: Sandbox, fault: dict[str, Any]) -> None:
+    request_id = submit(sandbox)
+    sandbox.add_fault(**fault)
+
+    [event] = await events_of(a_trigger(request_id))
+
+    assert event["endings"][0]["end"] == "succeeded"
+
+
+async def test_a_token_that_is_replaced_while_waiting_is_read_again(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_id = submit(sandbox)
+    monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox, "revoked-token-0123456789"))
+    sandbox.add_fault("status", token="revoked-token-0123456789", code=401, error_code=400004, times=None)
+    trigger = a_trigger(request_id, poll_interval=0.2)
+    # Another trigger holds the shared connection with the revoked token while the row is mended.
+    async with shared.shared_connection("runcomfy_default") as connection:
+        with pytest.raises(Exception, match="400004"):
+            await connection.ask(request_id, shared.Ask.STATUS)
+        monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
+
+        [event] = await events_of(trigger)
+
+    assert event["endings"][0]["end"] == "succeeded"
+
+
+async def test_a_token_that_stays_wrong_ends_the_wait(sandbox: Sandbox) -> None:
+    request_id = submit(sandbox)
+    sandbox.add_fault("status", token=TOKEN, code=401, error_code=400004, times=None)
+
+    [event] = await events_of(a_trigger(request_id))
+
+    assert event["endings"][0]["end"] == "unauthenticated"
+    assert TOKEN not in json.dumps(event)
+
+
+async def test_many_triggers_read_the_connection_once_and_share_a_session(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = 0
+    read = shared.RunComfyAsyncHook._settings
+
+    async def counted(hook: Any) -> Settings:
+        nonlocal readings
+        readings += 1
+        return await read(hook)
+
+    monkeypatch.setattr(shared.RunComfyAsyncHook, "_settings", counted)
+    ids = [submit(sandbox) for _ in range(50)]
+
+    events = await asyncio.gather(*(events_of(a_trigger(request_id)) for request_id in ids))
+
+    assert [event["endings"][0]["end"] for [event] in events] == ["succeeded"] * 50
+    assert readings == 1
+
+
+async def test_the_session_is_closed_when_the_last_one_leaves_even_if_it_is_cancelled(full: Sandbox) -> None:
+    request_id = submit(full)
+    async with shared.shared_connection("runcomfy_default") as connection:
+        async with shared.shared_connection("runcomfy_default") as same:
+            assert same is connection
+            await connection.ask(request_id, shared.Ask.STATUS)
+        client = await connection._hook.get_conn()
+        assert not client._session.closed
+        waiting = asyncio.create_task(events_of(a_trigger(request_id)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert not client._session.closed
+
+    assert client._session.closed
+
+
+def test_what_airflow_stores_is_plain_json_and_brings_the_same_trigger_back() -> None:
+    trigger = RunComfyRequestTrigger(
+        request_id="r-1", end_time=1.5, runcomfy_conn_id="c", poll_interval=2.0, max_poll_interval=3.0,
+        cancel_on_kill=True, submitted_at=1.0,
+    )  # fmt: skip
+
+    path, kwargs = trigger.serialize()
+
+    assert path == "airflow_provider_runcomfy.triggers.runcomfy.RunComfyRequestTrigger"
+    assert json.loads(json.dumps(kwargs)) == kwargs == {
+        "request_id": "r-1", "end_time": 1.5, "runcomfy_conn_id": "c", "poll_interval": 2.0,
+        "max_poll_interval": 3.0, "cancel_on_kill": True, "submitted_at": 1.0,
+    }  # fmt: skip
+    assert RunComfyRequestTrigger(**kwargs).serialize() == trigger.serialize()
+
+
+def test_a_trigger_of_an_older_version_needs_no_more_than_id_and_end() -> None:
+    assert RunComfyRequestTrigger(request_id="r-1", end_time=1.0).serialize()[1]["cancel_on_kill"] is False
+
+
+@pytest.mark.parametrize(
+    ("state", "cancelled"),
+    [
+        ("failed", True),
+        ("success", True),
+        ("skipped", True),
+        ("removed", True),
+        ("deferred", False),
+        ("queued", False),
+        ("running", False),
+        ("scheduled", False),
+        ("up_for_retry", False),
+        ("restarting", False),
+        (None, False),
+    ],
+)
+async def test_only_a_task_that_is_over_for_good_cancels_its_request(
+    full: Sandbox, monkeypatch: pytest.MonkeyPatch, state: str | None, cancelled: bool
+) -> None:
+    submit(full)
+    queued = submit(full)
+
+    async def found(task_instance: Any) -> str | None:
+        return state
+
+    monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy.state_of", found)
+    trigger = a_trigger(queued, cancel_on_kill=True)
+    monkeypatch.setattr(RunComfyRequestTrigger, "task_instance", object())
+
+    await trigger.on_kill()
+
+    became = next(request["state"] for request in full.requests() if request["request_id"] == queued)
+    assert became == ("cancelled" if cancelled else "in_queue")
+
+
+async def test_with_the_flag_off_nothing_is_asked_and_nothing_cancelled(full: Sandbox) -> None:
+    submit(full)
+    queued = submit(full)
+    full_calls = len(full.calls())
+
+    await a_trigger(queued, cancel_on_kill=False).on_kill()
+
+    assert len(full.calls()) == full_calls
+
+
+async def test_where_the_state_cannot_be_known_the_request_is_left_alone(full: Sandbox) -> None:
+    submit(full)
+    queued = submit(full)
+
+    await a_trigger(queued, cancel_on_kill=True).on_kill()
+
+    assert count(full)["cancel"] == 0
