@@ -34,8 +34,6 @@ class RunComfySubmitOperator(BaseOperator):
     POST, nobody can know whether RunComfy took it: see ``on_unknown_submission``. All this needs Airflow's task
     state store (3.3 or later); before it, every further try counts as such an unknown submission.
 
-    .. seealso:: :ref:`howto/operator:RunComfySubmitOperator`
-
     :param model_id: the model, say ``kling/kling-3.0/pro/text-to-video`` (templated).
     :param inputs: the model's inputs (templated). Numbers and booleans that Jinja turned into text are taken
         where the model's schema wants numbers or booleans.
@@ -111,8 +109,6 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     **What it costs.** As :class:`RunComfySubmitOperator`: a retry attaches to the request that an earlier try
     paid for, and so does a clear with the same inputs. A request that nobody waits for any more goes on and is
     charged; only a queued one can be cancelled. RunComfy's URLs expire: copy the result with one of the transfers.
-
-    .. seealso:: :ref:`howto/operator:RunComfyGenerateOperator`
 
     :param deferrable: wait in the triggerer, True by default; False holds the worker.
     :param poll_interval: seconds between the first polls, 5 by default; they spread as the wait goes on.

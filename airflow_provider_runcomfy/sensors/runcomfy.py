@@ -22,8 +22,6 @@ class RunComfyRequestSensor(BaseSensorOperator):
 
     It only looks: it costs nothing, a retry or a clear of it costs nothing, and it never cancels.
 
-    .. seealso:: :ref:`howto/sensor:RunComfyRequestSensor`
-
     :param request_id: an id, a result, or a list of either, which are waited for together (templated).
     :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default (templated).
     :param deferrable: wait in the triggerer, True by default; False waits as ``mode`` says.
