@@ -15,7 +15,7 @@ class RunComfyToS3Operator(RunComfyTransferOperator):
     Copy every file of a request's result, or of several, into an S3 bucket.
 
     Copying costs nothing at RunComfy. A retry, or a clear, copies only what is not there yet. The files are streamed:
-    neither the disk nor, beyond some parts of 8 MiB, the memory of the worker holds them. An object is there whole or
+    neither the disk nor, beyond a few parts of 6 MiB, the memory of the worker holds them. An object is there whole or
     not at all. Needs the extra ``amazon``.
 
     :param request_id: an id, a result as generate and the sensor return it, or a list of either. (templated)

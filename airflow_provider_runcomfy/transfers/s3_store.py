@@ -23,7 +23,8 @@ from airflow_provider_runcomfy.transfers.store import StorageFailedError, Storag
 if TYPE_CHECKING:
     from airflow_provider_runcomfy.api.download import Download
 
-_PART = 8 * 1024 * 1024
+# Five parts at most are in memory at once: two under way, one read, one being gathered and joined.
+_PART = 6 * 1024 * 1024
 _PIECE = 1024 * 1024
 # Those of an upload's arguments that are needed to look at the object, too.
 _READ_ARGS = ("ExpectedBucketOwner", "RequestPayer", "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
@@ -102,7 +103,7 @@ class S3Store:
         return True
 
     def _upload(self, key: str, source: Download, extra_args: dict[str, Any]) -> None:
-        # One part being read and two under way; boto3's own defaults hold fifteen in memory.
+        # boto3's own argument of `upload_fileobj` has no `max_in_memory_upload_chunks`: it would hold ten.
         config = TransferConfig(
             multipart_threshold=_PART,
             multipart_chunksize=_PART,
