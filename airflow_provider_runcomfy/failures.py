@@ -12,19 +12,46 @@ from airflow_provider_runcomfy.exceptions import (
     GenerationModeratedError,
     GenerationTimeoutError,
     RequestNotAvailableError,
+    RunComfyRetryableError,
     SubmissionChangedError,
     UnknownSubmissionError,
 )
 
 if TYPE_CHECKING:
+    from airflow_provider_runcomfy.api.errors import SubmissionUnknownError
     from airflow_provider_runcomfy.record import Submission
 
 
 def unknown_submission(last: Submission, model_id: str, how_to_settle: str) -> UnknownSubmissionError:
-    """Return the error for an intent without an id: an earlier try died around its POST."""
+    """Return the error for an intent without an id, or with one that a person wrote and RunComfy does not know."""
+    known = (
+        f"RunComfy does not have request {last.request_id}, whose id was written into the record"
+        if last.is_adopted
+        else "its request id was not recorded"
+    )
     return UnknownSubmissionError(
-        f"A submit to {last.model_id or model_id} was sent at {last.intent_at} and its request id was not recorded: "
-        f"RunComfy may have taken it and charge it, so it is not submitted again. {how_to_settle}"
+        f"An earlier try began to submit to {last.model_id or model_id} at {last.intent_at}, and {known}. RunComfy may "
+        f"have taken it and charge it, so it is not submitted again. {how_to_settle}"
+    )
+
+
+def submit_unanswered(
+    error: SubmissionUnknownError, intent: Submission, how_to_settle: str, *, will_resubmit: bool
+) -> UnknownSubmissionError | RunComfyRetryableError:
+    """Return the error for a submit of this try that RunComfy may have taken."""
+    if will_resubmit:
+        return RunComfyRetryableError(
+            f"{error} A retry, if one is left, submits again, which may pay twice, because on_unknown_submission is "
+            "'resubmit'."
+        )
+    return UnknownSubmissionError(f"{error} It was sent at {intent.intent_at}. {how_to_settle}")
+
+
+def submission_not_recorded(error: Exception, taken: Submission, how_to_settle: str) -> UnknownSubmissionError:
+    """Return the error for a request of this try whose id the store did not take."""
+    return UnknownSubmissionError(
+        f"{error} RunComfy has taken request {taken.request_id}, sent at {taken.intent_at}, and charges it, but no "
+        f"later try knows of it. {how_to_settle}"
     )
 
 
@@ -59,7 +86,7 @@ def generation_failed(
         )
     if will_resubmit:
         return GenerationFailedRetryableError(
-            f"{said} The next retry submits it again and pays anew (resubmit_failed). {charged}"
+            f"{said} A retry, if one is left, submits it again and pays anew (resubmit_failed). {charged}"
         )
     return GenerationFailedError(
         f"{said} No retry submits it again. Clear the task to pay anew, or set resubmit_failed=True to have retries "
@@ -79,6 +106,7 @@ def generation_timed_out(request_id: str, last_error: str = "") -> GenerationTim
     """Return the error for a request that did not end in time."""
     trouble = f" The last poll failed: {last_error}" if last_error else ""
     return GenerationTimeoutError(
-        f"Request {request_id} did not end in time.{trouble} Unless it was cancelled it goes on and is charged. Clear "
-        "the task to wait for it again with a new budget of time: that submits and pays nothing."
+        f"Request {request_id} did not end in time.{trouble} Unless it was cancelled it goes on and is charged: clear "
+        "the task to wait for it again with a new budget of time, which submits and pays nothing. If it was cancelled, "
+        "a clear submits anew."
     )

@@ -61,19 +61,11 @@ def cancel_after_timeout(request_id: str, hook: RunComfyHook, context: Context, 
         _note(context, request_id, Outcome.CANCELLED, log, detail="cancelled at the time-out")
 
 
-def _note(
-    context: Context,
-    request_id: str,
-    outcome: Outcome,
-    log: Logger,
-    *,
-    detail: str | None = None,
-    cost_usd: float | None = None,
-) -> None:
+def _note(context: Context, request_id: str, outcome: Outcome, log: Logger, **facts: str | float | None) -> None:
     """Write into the record what became of a request; a failure only warns, since the next try asks RunComfy."""
     store = record_store(context)
+    known = {name: fact for name, fact in facts.items() if fact is not None}
     try:
-        record = store.read()
-        store.write(record.changing(request_id, outcome=outcome, detail=detail, cost_usd=cost_usd))
-    except RunComfyRetryableError as error:
-        log.warning("%s The record does not show that request %s has %s.", error, request_id, outcome)
+        store.write(store.read().changing(request_id, outcome=outcome, **known))
+    except (RunComfyRetryableError, RunComfyFailError) as error:
+        log.warning("%s The record does not show what became of request %s: %s.", error, request_id, outcome)

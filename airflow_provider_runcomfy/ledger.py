@@ -96,7 +96,8 @@ def look_at(record: Record, attempt: Attempt) -> str | None:
     last = record.last
     if last is None or last.request_id is None or last.conn_id != attempt.conn_id:
         return None
-    if _only_refused_since(record, last) or last.outcome not in (None, Outcome.SUCCEEDED):
+    # A success may have expired since, and with another token a request is there again.
+    if last.outcome not in (None, Outcome.SUCCEEDED, Outcome.GONE):
         return None
     return last.request_id if attempt.waits or was_cleared(record, attempt) else None
 
@@ -112,19 +113,13 @@ def decide(record: Record, attempt: Attempt, fate: Fate | None = None) -> Decisi
     last = record.last
     if last is None:
         return Submit()
-    if last.is_unknown:
-        return _decide_unknown(attempt)
-    if _only_refused_since(record, last):
-        return Submit()
     fate = fate or (Fate(last.outcome) if last.outcome else None)
+    # An adopted id that RunComfy does not know may be mistyped, and then settles nothing.
+    if last.is_unknown or (last.is_adopted and fate is Fate.GONE):
+        return _decide_unknown(attempt)
     if was_cleared(record, attempt):
         return _decide_cleared(last, attempt, fate)
     return _decide_retried(last, attempt, fate)
-
-
-def _only_refused_since(record: Record, last: Submission) -> bool:
-    """Return whether a decision to submit anew was taken since, and RunComfy refused the POST."""
-    return record.submissions[-1] is not last
 
 
 def _decide_unknown(attempt: Attempt) -> Decision:

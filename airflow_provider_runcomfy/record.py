@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
 from airflow_provider_runcomfy.api.ids import is_request_id
+from airflow_provider_runcomfy.api.plain_json import shown
 
 VERSION = 1
 _LONGEST_TEXT = 2000
+_DEEPEST = 50
+# What Airflow's supervisor, and most databases, can hold.
+_LARGEST_NUMBER = 2**63 - 1
+_QUERY = re.compile(r"(https?://[^\s?]*\?)\S+", re.IGNORECASE)
 
 
 class Outcome(StrEnum):
@@ -61,6 +68,11 @@ class Submission:
         """Whether the POST may have been taken without its id being known."""
         return self.request_id is None and self.outcome is not Outcome.REFUSED
 
+    @property
+    def is_adopted(self) -> bool:
+        """Whether a person wrote the id into the record: RunComfy's own answer comes with the time."""
+        return self.request_id is not None and self.submitted_at is None
+
 
 class MalformedRecordError(ValueError):
     """The stored record is not one that this version of the package can read."""
@@ -71,8 +83,8 @@ class Record:
     """
     Everything that a task instance has submitted.
 
-    :param max_tries: ``ti.max_tries`` when it was last used. Automatic retries never change that, a clear
-        does: this is how a retry and a clear are told apart.
+    :param max_tries: ``ti.max_tries`` when it last led to a request. Automatic retries never change that, a
+        clear does: this is how a retry and a clear are told apart.
     """
 
     max_tries: int
@@ -87,20 +99,13 @@ class Record:
         """Return the record with one more submission."""
         return Record(max_tries, (*self.submissions, submission))
 
-    def changing_newest(self, **changes: Any) -> Record:
-        """Return the record with changes to the newest submission."""
-        return self._changing(len(self.submissions) - 1, changes)
-
     def changing(self, request_id: str, **changes: Any) -> Record:
-        """Return the record with changes to the submission of a request."""
-        for index, submission in enumerate(self.submissions):
-            if submission.request_id == request_id:
-                return self._changing(index, changes)
+        """Return the record with changes to the newest submission of a request."""
+        for index in reversed(range(len(self.submissions))):
+            if self.submissions[index].request_id == request_id:
+                changed = replace(self.submissions[index], **changes)
+                return Record(self.max_tries, (*self.submissions[:index], changed, *self.submissions[index + 1 :]))
         return self
-
-    def _changing(self, index: int, changes: Mapping[str, Any]) -> Record:
-        changed = replace(self.submissions[index], **changes)
-        return replace(self, submissions=(*self.submissions[:index], changed, *self.submissions[index + 1 :]))
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as it is stored."""
@@ -117,13 +122,13 @@ class Record:
 
         :raises MalformedRecordError: if it is malformed, or of another version.
         """
-        if not isinstance(data, dict) or data.get("version") != VERSION:
-            version = data.get("version") if isinstance(data, dict) else None
-            raise MalformedRecordError(f"its version is {version!r}; this package reads version {VERSION}")
+        version = data.get("version") if isinstance(data, dict) else None
+        if not _is_whole_number(version) or version != VERSION:
+            raise MalformedRecordError(f"its version is {shown(version)}; this package reads version {VERSION}")
         submissions, max_tries = data.get("submissions"), data.get("max_tries")
         if set(data) != {"version", "max_tries", "submissions"} or not isinstance(submissions, list):
             raise MalformedRecordError("it needs version, max_tries and a list of submissions, and nothing else")
-        if not isinstance(max_tries, int) or isinstance(max_tries, bool):
+        if not _is_whole_number(max_tries):
             raise MalformedRecordError("max_tries is no whole number")
         return cls(max_tries, tuple(_read_submission(index, item) for index, item in enumerate(submissions)))
 
@@ -138,15 +143,21 @@ def _read_submission(index: int, item: Any) -> Submission:
         raise MalformedRecordError(f"{where} has not the fields of a submission")
     if not all(isinstance(item[name], str) for name in _TEXTS):
         raise MalformedRecordError(f"{where}: {', '.join(_TEXTS)} must be text")
-    if not all(item[name] is None or _is_number(item[name]) for name in _NUMBERS) or not _is_number(item["try_number"]):
-        raise MalformedRecordError(f"{where}: try_number, {', '.join(_NUMBERS)} must be numbers")
+    if not _is_whole_number(item["try_number"]):
+        raise MalformedRecordError(f"{where}: try_number must be a whole number")
+    if not all(item[name] is None or _is_number(item[name]) for name in _NUMBERS):
+        raise MalformedRecordError(f"{where}: {', '.join(_NUMBERS)} must be numbers")
     if item["detail"] is not None and not isinstance(item["detail"], str):
         raise MalformedRecordError(f"{where}: detail must be text")
     return Submission(**(item | {"request_id": _read_id(where, item), "outcome": _read_outcome(where, item)}))
 
 
+def _is_whole_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return _is_whole_number(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _read_id(where: str, item: Mapping[str, Any]) -> str | None:
@@ -162,30 +173,45 @@ def _read_outcome(where: str, item: Mapping[str, Any]) -> Outcome | None:
     try:
         return None if item["outcome"] is None else Outcome(item["outcome"])
     except ValueError:
-        raise MalformedRecordError(f"{where}: unknown outcome {item['outcome']!r}") from None
+        raise MalformedRecordError(f"{where}: unknown outcome {shown(item['outcome'])}") from None
 
 
 def hash_inputs(inputs: Any) -> str:
     """Return a hash by which two tries' inputs are compared; any value has one."""
-    try:
-        text = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError):
-        # No inputs that can be submitted: the check before paying says so.
-        text = repr(inputs)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    text = json.dumps(_as_json_carries(inputs), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def readable(inputs: Any) -> Any:
     """Return inputs as they are recorded: long text cut, and URLs without their query, which may be a signature."""
-    if isinstance(inputs, dict):
-        return {str(key): readable(value) for key, value in inputs.items()}
-    if isinstance(inputs, list | tuple):
-        return [readable(value) for value in inputs]
-    if isinstance(inputs, str):
-        return _readable_text(inputs)
-    return inputs if isinstance(inputs, bool | int | float | None) else repr(inputs)
+    return _readable(_as_json_carries(inputs), _DEEPEST)
+
+
+def _as_json_carries(inputs: Any) -> Any:
+    try:
+        return json.loads(json.dumps(inputs, default=_as_object))
+    except Exception:
+        # No inputs that can be submitted: the check before paying says so.
+        return shown(inputs)
+
+
+def _as_object(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else shown(value)
+
+
+def _readable(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return _readable_text(value)
+    if isinstance(value, dict) and depth:
+        return {_readable_text(key): _readable(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list) and depth:
+        return [_readable(item, depth - 1) for item in value]
+    if value is None or isinstance(value, bool) or (_is_number(value) and abs(value) <= _LARGEST_NUMBER):
+        return value
+    return _readable_text(shown(value))
 
 
 def _readable_text(text: str) -> str:
-    shown = f"{text.split('?', 1)[0]}?…" if text.startswith(("https://", "http://")) and "?" in text else text
-    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}… ({len(text)} characters)"
+    # Neither NUL nor a lone surrogate comes through Airflow's supervisor and every database.
+    text = _QUERY.sub(r"\1…", text).replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… ({len(text)} characters)"

@@ -42,8 +42,8 @@ class TaskStateStore:
 
     how_to_settle = (
         "Look in your RunComfy account for a request of that time. If it is there, adopt it: in the task instance's "
-        f"Task State Store tab, edit the key '{KEY}' and write its id as the last submission's \"request_id\". If it "
-        f"is not, delete the key '{KEY}' to pay anew. Then clear the task."
+        f"Task State Store tab, edit the key '{KEY}' and write its id as the \"request_id\" of the submission with "
+        f"that \"intent_at\". If it is not, delete the key '{KEY}' to pay anew. Then clear the task."
     )
 
     def __init__(self, accessor: TaskStateStoreAccessor, *, max_tries: int) -> None:
@@ -59,10 +59,10 @@ class TaskStateStore:
         """
         try:
             data = self._accessor.get(KEY)
-        except _store_errors() as error:
+        except Exception as error:
             raise RunComfyRetryableError(
-                f"The task state store could not be read ({error}), so it is not known what was already submitted. "
-                "Nothing was submitted; a retry reads it again."
+                f"The task state store could not be read ({_in_words(error)}), so it is not known what was already "
+                "submitted. Nothing was submitted; a retry reads it again."
             ) from None
         if data is None:
             return Record(self._max_tries)
@@ -85,8 +85,8 @@ class TaskStateStore:
 
         try:
             self._accessor.set(KEY, record.as_json(), retention=NEVER_EXPIRE)
-        except _store_errors() as error:
-            raise RunComfyRetryableError(f"The task state store could not be written ({error}).") from None
+        except Exception as error:
+            raise RunComfyRetryableError(f"The task state store could not be written ({_in_words(error)}).") from None
 
 
 class NoStore:
@@ -118,7 +118,6 @@ class NoStore:
         """Keep nothing."""
 
 
-def _store_errors() -> tuple[type[Exception], ...]:
-    from airflow.sdk.exceptions import AirflowRuntimeError
-
-    return (AirflowRuntimeError, OSError)
+def _in_words(error: Exception) -> str:
+    """Return an error of Airflow's supervisor, or of a state store backend, which is anybody's code."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ from airflow_provider_runcomfy.api.schema import check_inputs
 from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult, RequestState
 from airflow_provider_runcomfy.exceptions import (
     RequestNotAvailableError,
+    RunComfyFailError,
     RunComfyRetryableError,
-    UnknownSubmissionError,
     airflow_errors,
     to_airflow,
 )
@@ -137,9 +137,12 @@ class _Flow:
             result = self._hook.get_result(request_id)
         except RequestNotAvailableError:
             return (Fate.WAITING if _is_new(record) else Fate.GONE), None
-        except RunComfyRetryableError:
+        except RunComfyRetryableError as error:
             if was_cleared(record, self._attempt):
-                raise
+                raise RunComfyRetryableError(
+                    f"{error} The task was cleared, and what that does depends on what became of this request. "
+                    "Nothing was submitted; a retry asks again."
+                ) from None
             # An outage does not end a wait that is paid for: whoever waits bears it until the deadline.
             return Fate.WAITING, None
         return _fate(result), result
@@ -148,9 +151,9 @@ class _Flow:
         call = self._prepare()
         if replaces is not None:
             record = self._cancel(record, replaces)
-        record = record.adding(self._intent(), max_tries=self._attempt.max_tries)
-        self._store.write(record)
-        return self._post(call, record)
+        intent = self._intent()
+        self._write(self._adding(record, intent), "Nothing was submitted; a retry tries again.")
+        return self._post(call, record, intent)
 
     def _prepare(self) -> Call:
         """Return the encoded call; whatever can fail before the intent is written fails here."""
@@ -177,20 +180,28 @@ class _Flow:
             inputs_hash=self._attempt.inputs_hash,
         )
 
-    def _post(self, call: Call, record: Record) -> Obtained:
+    def _post(self, call: Call, earlier: Record, intent: Submission) -> Obtained:
         try:
             request_id = self._hook.client.submit(call)
         except SubmissionUnknownError as error:
-            raise UnknownSubmissionError(f"{error} {self._store.how_to_settle}") from None
+            raise failures.submit_unanswered(
+                error, intent, self._store.how_to_settle, will_resubmit=self._order.on_unknown_submission == "resubmit"
+            ) from None
         except RunComfyError as error:
-            self._record_refusal(record.changing_newest(outcome=Outcome.REFUSED, detail=str(error)), error)
+            refused = replace(intent, outcome=Outcome.REFUSED, detail=str(error))
+            # A clear that came to nothing is still to be answered: the record keeps the max_tries from before it.
+            self._record_refusal(earlier.adding(refused, max_tries=earlier.max_tries), error)
             raise to_airflow(error) from None
         now = time.time()
         # Logged before it is recorded: should the try die in between, a person finds the id here.
         self._log.info("RunComfy accepted request %s for %s; it will be charged.", request_id, self._order.model_id)
         deadline = self._new_deadline(now)
-        self._record_id(record.changing_newest(request_id=request_id, submitted_at=now, deadline=deadline), request_id)
+        taken = replace(intent, request_id=request_id, submitted_at=now, deadline=deadline)
+        self._record_id(self._adding(earlier, taken), taken)
         return Obtained(request_id, now, deadline)
+
+    def _adding(self, record: Record, submission: Submission) -> Record:
+        return record.adding(submission, max_tries=self._attempt.max_tries)
 
     def _record_refusal(self, record: Record, error: RunComfyError) -> None:
         try:
@@ -198,37 +209,43 @@ class _Flow:
         except RunComfyRetryableError as trouble:
             self._log.warning("%s The next try will not know that this was refused: %s", trouble, error)
 
-    def _record_id(self, record: Record, request_id: str) -> None:
+    def _record_id(self, record: Record, taken: Submission) -> None:
         try:
             self._store.write(record)
         except RunComfyRetryableError as error:
-            raise UnknownSubmissionError(
-                f"{error} RunComfy has taken request {request_id} and charges it, but no later try knows of it. "
-                f"{self._store.how_to_settle}"
-            ) from None
+            raise failures.submission_not_recorded(error, taken, self._store.how_to_settle) from None
 
     def _attach(self, record: Record, new_budget: bool) -> Obtained:
         last = _last(record)
         request_id, submitted_at = _id(last), last.submitted_at
         deadline = self._new_deadline(time.time()) if new_budget or last.deadline is None else last.deadline
-        self._keep(record.changing(request_id, deadline=deadline))
+        self._keep(record.changing(request_id, deadline=deadline), request_id)
         self._log.info("Attached to request %s, submitted by try %s.", request_id, last.try_number)
         return Obtained(request_id, submitted_at, deadline)
 
     def _use(self, record: Record, result: GenerationResult | None) -> Obtained:
         last = _last(record)
-        self._keep(record.changing(_id(last), outcome=Outcome.SUCCEEDED))
+        self._keep(record.changing(_id(last), outcome=Outcome.SUCCEEDED), _id(last))
         self._log.info("Request %s, submitted by try %s, has succeeded: it is used.", last.request_id, last.try_number)
         return Obtained(_id(last), last.submitted_at, last.deadline, result)
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: Record, request_id: str) -> None:
         """Write the record, with the clear that led here taken note of: later retries are retries of this try."""
-        self._store.write(Record(self._attempt.max_tries, record.submissions))
+        self._write(
+            Record(self._attempt.max_tries, record.submissions),
+            f"Request {request_id} was paid for and is left alone; a retry takes it up again and pays nothing.",
+        )
+
+    def _write(self, record: Record, otherwise: str) -> None:
+        try:
+            self._store.write(record)
+        except RunComfyRetryableError as error:
+            raise RunComfyRetryableError(f"{error} {otherwise}") from None
 
     def _cancel(self, record: Record, request_id: str) -> Record:
         try:
             outcome = self._hook.cancel(request_id).value
-        except (RunComfyRetryableError, RequestNotAvailableError) as error:
+        except (RunComfyRetryableError, RunComfyFailError) as error:
             outcome = f"not known: {error}"
         self._log.warning(
             "The earlier request %s is replaced; cancelling it: %s. Unless cancelled it goes on and is charged.",

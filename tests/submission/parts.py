@@ -1,0 +1,97 @@
+"""What a task instance is to the package: a context, a state store that all its tries share, and a log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+from airflow_provider_runcomfy.store import KEY
+
+
+class StateStore:
+    """
+    The task state store of one task instance, with the contract of ``TaskStateStoreAccessor``.
+
+    :param on_call: called with ``get`` or ``set`` before the call is carried out; what it raises, the call raises.
+    """
+
+    def __init__(self, on_call: Callable[[str], None] = lambda call: None) -> None:
+        self.on_call = on_call
+        self.texts: dict[str, str] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.on_call("get")
+        return json.loads(self.texts[key]) if key in self.texts else default
+
+    def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
+        self.on_call("set")
+        assert retention is NEVER_EXPIRE
+        assert value is not None
+        self.texts[key] = json.dumps(value, allow_nan=False)
+
+    @property
+    def stored(self) -> Any:
+        """The record as people see it in the task's state store tab; None where there is none."""
+        return json.loads(self.texts[KEY]) if KEY in self.texts else None
+
+    @property
+    def submissions(self) -> list[dict[str, Any]]:
+        return self.stored["submissions"] if self.stored else []
+
+    def adopt(self, request_id: str, intent_at: str) -> None:
+        """Do as the error says: write the id as the "request_id" of the submission with that "intent_at"."""
+        stored = self.stored
+        [submission] = [item for item in stored["submissions"] if item["intent_at"] == intent_at]
+        submission["request_id"] = request_id
+        self.texts[KEY] = json.dumps(stored)
+
+    def delete_key(self) -> None:
+        del self.texts[KEY]
+
+
+class Log:
+    """A task's log."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def info(self, message: str, *values: object) -> None:
+        self.lines.append(message % values)
+
+    warning = info
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+@dataclass
+class TaskInstance:
+    """A task instance at one of its tries; what starts the next one changes it as Airflow does."""
+
+    try_number: int = 1
+    retries: int = 2
+    max_tries: int = 2
+    xcoms: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+    def retry(self) -> None:
+        """Start the next try as a retry of this one."""
+        self.try_number += 1
+
+    def clear(self) -> None:
+        """Start the next try as after a person's clear."""
+        self.max_tries = self.try_number + self.retries
+        self.try_number += 1
+
+
+def context_of(ti: TaskInstance, store: StateStore | None) -> Any:
+    """Return the context of a try; without a store as before Airflow 3.3."""
+    return {"ti": ti} if store is None else {"ti": ti, "task_state_store": store}
