@@ -62,6 +62,7 @@ class AirflowClient:
         self._url = url
         self._session = requests.Session()
         self._session.trust_env = False
+        self._token: str | None = None
 
     def is_healthy(self) -> bool:
         """Return whether the database and every component are healthy."""
@@ -104,7 +105,7 @@ class AirflowClient:
         params: dict[str, Any] = {"map_index": key.map_index, "full_content": "true"}
         lines = self._call("GET", path, params=params)["content"]
         return [
-            LogLine(line.get("timestamp") or "", line.get("logger") or "", line["event"])
+            LogLine(line.get("timestamp") or "", line.get("logger") or "", _text(line))
             for line in lines
             if isinstance(line, dict)
         ]
@@ -122,14 +123,17 @@ class AirflowClient:
             ]
         return sorted(events, key=lambda event: event.when)
 
-    def _call(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
-        if "Authorization" not in self._session.headers:
+    def headers(self) -> dict[str, str]:
+        """Return the headers of an authenticated call."""
+        if self._token is None:
             answer = self._session.get(f"{self._url}/auth/token", timeout=30)
             answer.raise_for_status()
-            self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        answer = self._session.request(
-            method, f"{self._url}/api/v2{path}", timeout=30, headers={"Accept": "application/json"}, **kwargs
-        )
+            self._token = answer.json()["access_token"]
+        return {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+
+    def _call(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
+        url = f"{self._url}/api/v2{path}"
+        answer = self._session.request(method, url, timeout=30, headers=self.headers(), **kwargs)
         if not answer.ok:
             raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:500]}", response=answer)
         return dict(answer.json())
@@ -138,3 +142,12 @@ class AirflowClient:
 def _key(row: dict[str, Any]) -> TaskKey:
     index = row["map_index"]
     return TaskKey(row["dag_id"], row["task_id"] or "", -1 if index is None else index)
+
+
+def _text(line: dict[str, Any]) -> str:
+    """Return the line with the exceptions that belong to it, innermost last, as Python shows them."""
+    text = [line["event"]]
+    for error in reversed(line.get("error_detail") or []):
+        text += [f'  File "{at["filename"]}", line {at["lineno"]}, in {at["name"]}' for at in error["frames"]]
+        text.append(f"{error['exc_type']}: {error['exc_value']}")
+    return "\n".join(text)

@@ -98,19 +98,18 @@ def wait_until_ready(
 
 
 def end(*leaders: subprocess.Popen[bytes], grace: float = 10.0) -> None:
-    """End these processes and everything in their sessions: SIGTERM first, SIGKILL to what is left."""
+    """End these processes and everything in their sessions: SIGTERM first, SIGKILL after ``grace`` seconds."""
+    sessions = {leader.pid for leader in leaders}
     for leader in leaders:
         with suppress(ProcessLookupError):
             os.killpg(leader.pid, signal.SIGTERM)
-    sessions = {leader.pid for leader in leaders}
     deadline = time.monotonic() + grace
-    while _members(sessions) and time.monotonic() < deadline:
-        for leader in leaders:
-            leader.poll()
+    while members := _members(sessions):
+        if time.monotonic() > deadline:
+            for pid in members:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
-    for pid in _members(sessions):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
     for leader in leaders:
         leader.wait()
 

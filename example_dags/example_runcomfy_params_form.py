@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, Param
 
 from airflow_provider_runcomfy.operators.runcomfy import RunComfyGenerateOperator
@@ -12,6 +14,8 @@ with DAG(
     dag_id="example_runcomfy_params_form",
     schedule=None,
     tags=["example", "runcomfy"],
+    # A retry pays nothing: it goes on with the request that was submitted.
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
     params={
         "model_id": Param(
             "kling/kling-3.0/standard/text-to-video",
@@ -32,7 +36,7 @@ with DAG(
         "bucket": Param("videos", type="string", title="S3 bucket"),
     },
     doc_md=__doc__,
-):
+) as dag:
     generate = RunComfyGenerateOperator(
         task_id="generate",
         model_id="{{ params.model_id }}",

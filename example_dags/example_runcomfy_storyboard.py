@@ -6,6 +6,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,11 @@ with DAG(
     dag_id="example_runcomfy_storyboard",
     schedule=None,
     tags=["example", "runcomfy"],
+    # A retry pays nothing: it goes on with the request that was submitted.
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
     params={"bucket": Param("videos", type="string", description="S3 bucket that the clips and the film go to")},
     doc_md=__doc__,
-):
+) as dag:
     # [START howto_operator_runcomfy_generate_mapped]
     generate = RunComfyGenerateOperator.partial(
         task_id="generate",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, Param
 
 from airflow_provider_runcomfy.operators.runcomfy import RunComfySubmitOperator
@@ -27,9 +29,11 @@ with DAG(
     dag_id="example_runcomfy_text_to_video",
     schedule=None,
     tags=["example", "runcomfy"],
+    # A retry pays nothing: it goes on with the request that was submitted.
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
     params={"bucket": Param("videos", type="string", description="S3 bucket that the clips go to")},
     doc_md=__doc__,
-):
+) as dag:
     for tier, inputs in CLIPS.items():
         # [START howto_operator_runcomfy_submit]
         submit = RunComfySubmitOperator(
