@@ -88,7 +88,7 @@ def test_airflow_has_the_form_of_the_connection(clean_environment: Path) -> None
     # What the API server answers the UI's connection page with.
     service = "airflow.api_fastapi.core_api.services.ui.connections"
     code = (
-        f"from {service} import HookMetaService as s; print(*[m.model_dump_json() for m in s.hook_meta()], sep='\\n')"
+        f"from {service} import HookMetaService as s; print(*[m.model_dump_json() for m in s.hook_meta_data()], sep='\\n')"
     )
     forms = [json.loads(line) for line in run(clean_environment, "-c", code).splitlines() if line.startswith("{")]
     (form,) = [form for form in forms if form["connection_type"] == "runcomfy"]
