@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export UV_PYTHON_DOWNLOADS := never
+# As pip does: trust what the machine trusts, a company's own certificate authority included.
+export UV_SYSTEM_CERTS := true
 
 .PHONY: help env demo test test-fast lint format build pins clean
 
