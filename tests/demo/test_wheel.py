@@ -87,9 +87,8 @@ def test_airflow_lists_the_hook(clean_environment: Path) -> None:
 def test_airflow_has_the_form_of_the_connection(clean_environment: Path) -> None:
     # What the API server answers the UI's connection page with.
     service = "airflow.api_fastapi.core_api.services.ui.connections"
-    code = (
-        f"from {service} import HookMetaService as s; print(*[m.model_dump_json() for m in s.hook_meta_data()], sep='\\n')"
-    )
+    show = "for form in HookMetaService.hook_meta_data(): print(form.model_dump_json())"
+    code = f"from {service} import HookMetaService\n{show}"
     forms = [json.loads(line) for line in run(clean_environment, "-c", code).splitlines() if line.startswith("{")]
     (form,) = [form for form in forms if form["connection_type"] == "runcomfy"]
     assert form["hook_name"] == "RunComfy"
