@@ -1,4 +1,4 @@
-"""A real S3 server on this machine: SeaweedFS, with one bucket and three identities."""
+"""A real S3 server on this machine: SeaweedFS, with one bucket and four identities."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ WRITER = Identity(
 )
 #: May read and list in the one bucket.
 READER = Identity("reader", "reader-access", "reader-secret-key", (f"Read:{BUCKET}", f"List:{BUCKET}"))
+#: May write in the one bucket, and look at nothing there.
+DROPPER = Identity("dropper", "dropper-access", "dropper-secret-key", (f"Write:{BUCKET}",))
 #: May do everything.
 ADMIN = Identity("admin", "admin-access", "admin-secret-key", ("Admin", "Read", "Write", "List", "Tagging"))
 
@@ -82,7 +84,9 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
     """Run SeaweedFS with its files under ``folder`` while the block runs; its one bucket is there and empty."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "s3.json"
-    config.write_text(json.dumps({"identities": [_configured(identity) for identity in (WRITER, READER, ADMIN)]}))
+    config.write_text(
+        json.dumps({"identities": [_configured(identity) for identity in (WRITER, READER, DROPPER, ADMIN)]})
+    )
     ports = free_ports(5)
     master, volume, filer, s3, admin = ports
     seaweed = SeaweedFS(endpoint=f"http://{LOOPBACK}:{s3}")

@@ -262,10 +262,11 @@ class RunComfyTransferOperator(BaseOperator):
     def _line_of_other_writer(self, store: ObjectStore, file: SourceFile) -> dict[str, Any]:
         line = self._line_of_stored(store, file)
         if line is None:
-            raise StorageFailedError(
-                f"{store.uri(file.key)} cannot be seen, but was there a moment ago: another writer uses this key, or "
-                "the identity may write it but not read it. It was left as it is. The file was paid for and is still "
-                "on RunComfy's servers; a retry looks again."
+            raise StorageRefusedError(
+                f"{store.uri(file.key)} was there when the copy was to be completed, but it cannot be seen: the "
+                "identity may write it but not read it, or another writer has just deleted it. It was left as it is, "
+                "and nothing was copied. The file was paid for and is still on RunComfy's servers. "
+                "Let the identity read the object, delete it, or set `replace=True`, and clear this task."
             )
         return line
 

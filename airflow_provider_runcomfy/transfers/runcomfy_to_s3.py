@@ -46,7 +46,7 @@ class RunComfyToS3Operator(RunComfyTransferOperator):
         "extra_args",
         "runcomfy_conn_id",
     )
-    template_fields_renderers = {"request_id": "json", "extra_args": "json"}  # noqa: RUF012
+    template_fields_renderers = {"extra_args": "json"}  # noqa: RUF012
     ui_color = "#d5e8d4"
 
     def __init__(

@@ -6,16 +6,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_runcomfy.api.download import DownloadPolicy, Patience, open_download
-from airflow_provider_runcomfy.api.download_policy import shown, without_query
 from airflow_provider_runcomfy.api.errors import DownloadFailedError, DownloadRefusedError, RunComfyError
-from airflow_provider_runcomfy.api.media import content_type_of
 from airflow_provider_runcomfy.api.types import MediaKind
 from tests.transfers.file_server import MP4, File, FileServer, clip, file_server
 
@@ -123,7 +121,7 @@ RESUMED = {
 def test_a_broken_download_goes_on_where_it_stopped(
     server: FileServer, file: File, ranges: list[str | None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    file.body = clip(MIB)
+    file = replace(file, body=clip(MIB), cuts=[*file.cuts])
     caplog.set_level(logging.WARNING)
     fetched = Fetched(server.add("/a.mp4", file))
     assert fetched.body == file.body
@@ -239,7 +237,7 @@ FAILS = {
 def test_a_wrong_file_is_one_clear_error(
     server: FileServer, file: File, error: type[RunComfyError], message: str
 ) -> None:
-    url = server.add("/a.mp4", file)
+    url = server.add("/a.mp4", deepcopy(file))
     with pytest.raises(error) as raised:
         Fetched(f"{url}?signature=s3cret", DownloadPolicy(max_bytes=MIB, allow_loopback_http=True))
     assert type(raised.value) is error
@@ -293,138 +291,3 @@ def _refuse_one(proxy: socket.socket) -> bytes:
         asked = connection.recv(10_000)
         connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     return asked
-
-
-ALLOWED = [
-    "https://runcomfy.net/a",
-    "https://playgrounds-storage-public.runcomfy.net/a/b.mp4?x=y#z",
-    "https://CDN.RunComfy.com:443/a",
-    "https://cdn.runcomfy.com/f\u00fcr",
-]
-REFUSED = [
-    "http://cdn.runcomfy.com/a",
-    "ftp://cdn.runcomfy.com/a",
-    "file:///etc/passwd",
-    "//cdn.runcomfy.com/a",
-    "cdn.runcomfy.com/a",
-    "",
-    "https:///a",
-    "https://runcomfy.com.evil.example/a",
-    "https://evilruncomfy.com/a",
-    "https://evil.example/runcomfy.com",
-    "https://evil.example#.runcomfy.com/",
-    "https://evil.example?.runcomfy.com/",
-    "https://user@cdn.runcomfy.com/a",
-    "https://cdn.runcomfy.com@evil.example/a",
-    "https://127.0.0.1\\@cdn.runcomfy.net/a",
-    "https://evil.example\\.runcomfy.net/a",
-    "https://evil.example/\\@cdn.runcomfy.net",
-    "https://cdn.runcomfy.net\r\nHost: evil/a",
-    "https://cdn.runcomfy.net/a b",
-    " https://cdn.runcomfy.net/a",
-    "https://cdn.runcomfy.net:8443/a",
-    "https://cdn.runcomfy.net:99999/a",
-    "https://cdn.runcomfy.net:x/a",
-    "https://cdn\u3002runcomfy.net/a",
-    "https://[::1/a",
-    "https://127.0.0.1/a",
-    "https://[::1]/a",
-    "http://localhost/a",
-    "http://169.254.169.254/a",
-]
-
-
-@pytest.mark.parametrize("url", ALLOWED)
-def test_runcomfys_own_domains_are_allowed(url: str) -> None:
-    DownloadPolicy().check(url)
-
-
-@pytest.mark.parametrize("url", REFUSED)
-def test_everything_else_is_refused(url: str) -> None:
-    with pytest.raises(DownloadRefusedError):
-        DownloadPolicy().check(url)
-
-
-@pytest.mark.parametrize(
-    ("url", "is_allowed"),
-    [
-        ("http://127.0.0.1:8080/a", True),
-        ("http://localhost:1/a", True),
-        ("http://[::1]:8080/a", True),
-        ("https://127.0.0.1:8443/a", True),
-        ("https://cdn.runcomfy.net/a", True),
-        ("http://cdn.runcomfy.net/a", False),
-        ("http://10.0.0.1/a", False),
-        ("http://0.0.0.0/a", False),
-        ("http://2130706433/a", False),
-        ("http://127.0.0.1.evil.example/a", False),
-        ("http://u@127.0.0.1/a", False),
-    ],
-)
-def test_a_sandbox_may_serve_from_this_machine_only(url: str, is_allowed: bool) -> None:
-    if is_allowed:
-        LOCAL.check(url)
-    else:
-        with pytest.raises(DownloadRefusedError):
-            LOCAL.check(url)
-
-
-@given(
-    st.text(max_size=40),
-    st.sampled_from(["https://", "http://", ""]),
-    st.sampled_from(["evil.example", ""]),
-    st.text("@\\/?#:[]. %\t", max_size=4),
-)
-def test_no_odd_url_leads_anywhere_else(tail: str, scheme: str, host: str, odd: str) -> None:
-    from urllib3.util import parse_url
-
-    url = f"{scheme}{host}{odd}cdn.runcomfy.net{tail}"
-    try:
-        DownloadPolicy().check(url)
-    except DownloadRefusedError:
-        return
-    connected = parse_url(url)
-    assert connected.scheme == "https"
-    assert f".{(connected.host or '').lower()}".endswith((".runcomfy.net", ".runcomfy.com"))
-
-
-@pytest.mark.parametrize(
-    ("url", "plain"),
-    [
-        ("https://a.example/b.mp4?sig=1#x", "https://a.example/b.mp4"),
-        ("https://u:p@a.example/b@c", "https://a.example/b@c"),
-        ("https://a.example", "https://a.example"),
-        ("https://a.example#/x?y", "https://a.example"),
-    ],
-)
-def test_a_signed_url_does_not_show_its_signature(url: str, plain: str) -> None:
-    assert without_query(url) == plain
-
-
-def test_a_url_in_a_message_is_printable_and_short() -> None:
-    assert shown("https://a.example/\n\x1b\u202e") == "https://a.example/\\n\\x1b\\u202e"
-    assert len(shown("https://a.example/" + "x" * 9000)) == 203
-
-
-KINDS = {
-    "as the server says": (MP4, "video/mp4; codecs=avc1", MediaKind.VIDEO, "video/mp4"),
-    "by its first bytes": (MP4, "application/octet-stream", MediaKind.VIDEO, "video/mp4"),
-    "webm": (b"\x1aE\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\x82\x84webm", None, MediaKind.VIDEO, "video/webm"),
-    "png": (b"\x89PNG\r\n\x1a\n\x00", "binary/octet-stream", MediaKind.VIDEO, "image/png"),
-    "webp": (b"RIFF\x10\x00\x00\x00WEBPVP8 ", None, MediaKind.IMAGE, "image/webp"),
-    "wav": (b"RIFF\x10\x00\x00\x00WAVEfmt ", None, MediaKind.AUDIO, "audio/wav"),
-    "mp3": (b"ID3\x04\x00", None, MediaKind.AUDIO, "audio/mpeg"),
-    "a medium called text": (MP4, "text/plain", MediaKind.VIDEO, "video/mp4"),
-    "unknown bytes": (b"\x00\x01\x02", None, MediaKind.AUDIO, "audio/mpeg"),
-    "text": (b"Not found", None, MediaKind.VIDEO, None),
-    "text in another alphabet, cut in a character": (("\u0416" * 300).encode()[:511], None, MediaKind.VIDEO, None),
-    "UTF-16": ("\ufeff<html></html>".encode("utf-16-le"), None, MediaKind.VIDEO, None),
-    "XML": (b'<?xml version="1.0"?><Error/>', "application/xml", MediaKind.VIDEO, None),
-    "SVG": (b"<svg xmlns='x'/>", "image/svg+xml", MediaKind.IMAGE, None),
-    "unknown bytes called JSON": (b"\x00\x01", "application/problem+json", MediaKind.VIDEO, None),
-}
-
-
-@pytest.mark.parametrize(("head", "announced", "kind", "expected"), KINDS.values(), ids=KINDS)
-def test_a_medium_is_told_from_text(head: bytes, announced: str | None, kind: MediaKind, expected: str | None) -> None:
-    assert content_type_of(head, announced, kind) == expected

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dev.seaweedfs import ADMIN, READER, WRITER, SeaweedFS, seaweedfs
+from dev.seaweedfs import ADMIN, DROPPER, READER, WRITER, SeaweedFS, seaweedfs
 from tests.transfers.file_server import File, FileServer, file_server
 
 
@@ -56,6 +56,7 @@ def runcomfy(_server: FileServer, seaweed: SeaweedFS, monkeypatch: pytest.Monkey
     monkeypatch.setenv("AIRFLOW_CONN_RUNCOMFY_DEFAULT", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", seaweed.connection(WRITER))
     monkeypatch.setenv("AIRFLOW_CONN_AWS_READER", seaweed.connection(READER))
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DROPPER", seaweed.connection(DROPPER))
     monkeypatch.setenv("AIRFLOW_CONN_AWS_ADMIN", seaweed.connection(ADMIN))
     return runcomfy
 

@@ -2,11 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import socket
-import threading
-from contextlib import suppress
+from copy import deepcopy
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,6 +21,7 @@ from airflow_provider_runcomfy.transfers.runcomfy_to_s3 import RunComfyToS3Opera
 from airflow_provider_runcomfy.transfers.store import StorageFailedError, StorageRefusedError
 from dev.seaweedfs import SeaweedFS
 from tests.transfers.conftest import Bucket, RunComfy
+from tests.transfers.cutter import Cutter
 from tests.transfers.file_server import File, clip
 
 pytestmark = pytest.mark.slow
@@ -94,7 +92,12 @@ def test_no_requests_are_no_work(runcomfy: RunComfy, bucket: Bucket) -> None:
 
 def test_upload_arguments_reach_s3(runcomfy: RunComfy, bucket: Bucket) -> None:
     runcomfy.has("r-1", File(SMALL))
-    copy(bucket, extra_args={"CacheControl": "max-age=60", "Metadata": {"team": "films"}}, encrypt=True)
+    copy(
+        bucket,
+        extra_args={"CacheControl": "max-age=60", "Metadata": {"team": "films"}},
+        encrypt=True,
+        acl_policy="public-read",
+    )
     head = bucket.head("r-1/0.mp4")
     assert head["CacheControl"] == "max-age=60"
     assert head["ServerSideEncryption"] == "AES256"
@@ -106,6 +109,17 @@ def _other_etag(file: File, answer: int) -> None:
     file.etag = f'"{answer}"'
 
 
+def test_an_acl_policy_is_sent(
+    runcomfy: RunComfy, bucket: Bucket, seaweed: SeaweedFS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runcomfy.has("r-1", File(SMALL))
+    # SeaweedFS knows no canned ACLs, so this looks at the wire.
+    with Cutter(100 * MIB, seaweed.endpoint) as cutter:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection_over(cutter, seaweed))
+        copy(bucket, acl_policy="bucket-owner-full-control")
+    assert b"x-amz-acl: bucket-owner-full-control" in cutter.head.lower()
+
+
 BREAKS = {
     "resumed by Range": File(LARGE, cuts=[12 * MIB]),
     "begun anew without Range": File(LARGE, ranges=False, cuts=[12 * MIB]),
@@ -115,7 +129,7 @@ BREAKS = {
 
 @pytest.mark.parametrize("file", BREAKS.values(), ids=BREAKS)
 def test_a_broken_download_is_whole_in_the_bucket(runcomfy: RunComfy, bucket: Bucket, file: File) -> None:
-    runcomfy.has("r-1", file)
+    runcomfy.has("r-1", deepcopy(file))
     (line,) = copy(bucket)
     assert line["sha256"] == sha256(LARGE) == sha256(bucket.body("r-1/0.mp4"))
     assert len(runcomfy.file_requests()) == 2
@@ -154,7 +168,7 @@ def test_a_failed_copy_leaves_nothing_and_says_why(
     connection = {"conn_type": "runcomfy", "host": runcomfy.server.base, "password": runcomfy.token}
     extra = {"extra": {"max_download_bytes": 22 * MIB}}
     monkeypatch.setenv("AIRFLOW_CONN_RUNCOMFY_DEFAULT", json.dumps({**connection, **extra}))
-    runcomfy.has("r-1", file, query="?signature=s3cret")
+    runcomfy.has("r-1", deepcopy(file), query="?signature=s3cret")
     with pytest.raises(error, match=message) as raised:
         copy(bucket)
     assert type(raised.value) is error
@@ -326,16 +340,22 @@ class TestStorageTrouble:
         assert bucket.keys() == []
         assert bucket.uploads() == []
 
+    def test_who_may_only_write_can_copy_but_not_see_that_it_is_there(self, runcomfy: RunComfy, bucket: Bucket) -> None:
+        runcomfy.has("r-1", File(LARGE))
+        (line,) = copy(bucket, aws_conn_id="aws_dropper")
+        assert line["sha256"] == sha256(bucket.body("r-1/0.mp4"))
+        with pytest.raises(StorageRefusedError, match=r"r-1.*cannot be seen"):
+            copy(bucket, aws_conn_id="aws_dropper")
+        assert bucket.uploads() == []
+        assert copy(bucket, aws_conn_id="aws_dropper", replace=True) == [line]
+
     def test_a_store_that_breaks_in_the_middle_is_retried_and_the_rest_is_not_downloaded(
         self, runcomfy: RunComfy, bucket: Bucket, seaweed: SeaweedFS, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         file = File(clip(200 * MIB))
         runcomfy.has("r-1", file)
         with Cutter(10 * MIB, seaweed.endpoint) as cutter:
-            connection = json.loads(seaweed.connection())
-            connection["extra"]["endpoint_url"] = cutter.endpoint
-            connection["extra"]["config_kwargs"]["retries"] = {"total_max_attempts": 1}
-            monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+            monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection_over(cutter, seaweed))
             with pytest.raises(StorageFailedError, match=r"r-1.*s3://videos/") as raised:
                 copy(bucket)
         assert cutter.is_cut
@@ -355,45 +375,9 @@ class TestStorageTrouble:
             copy(bucket)
 
 
-class Cutter:
-    """Stands before a server and breaks every connection, old and new, once ``limit`` bytes were sent to it."""
-
-    def __init__(self, limit: int, endpoint: str) -> None:
-        self.is_cut = False
-        self._left = limit
-        self._target = (str(urlsplit(endpoint).hostname), urlsplit(endpoint).port)
-        self._sockets: list[socket.socket] = []
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def __enter__(self) -> Cutter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._cut()
-        self._listening.close()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._listening.accept()
-                far = socket.create_connection(self._target)
-                self._sockets += [near, far]
-                for start, end, counts in ((near, far, True), (far, near, False)):
-                    threading.Thread(target=self._pump, args=(start, end, counts), daemon=True).start()
-
-    def _pump(self, start: socket.socket, end: socket.socket, counts: bool) -> None:
-        with suppress(OSError):
-            while piece := start.recv(65_536):
-                self._left -= len(piece) if counts else 0
-                if self._left < 0:
-                    return self._cut()
-                end.sendall(piece)
-        return None
-
-    def _cut(self) -> None:
-        self.is_cut = True
-        for each in [self._listening, *self._sockets]:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+def connection_over(cutter: Cutter, seaweed: SeaweedFS) -> str:
+    """Return an AWS connection that leads over ``cutter``, without botocore's own retries."""
+    connection = json.loads(seaweed.connection())
+    connection["extra"]["endpoint_url"] = cutter.endpoint
+    connection["extra"]["config_kwargs"]["retries"] = {"total_max_attempts": 1}
+    return json.dumps(connection)
