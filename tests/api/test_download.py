@@ -145,6 +145,13 @@ def test_a_server_that_cuts_every_few_mib_is_borne_as_long_as_it_gets_on(server:
     assert fetched.pauses == [1.0] * 9
 
 
+def test_a_server_that_gives_less_than_the_rest_is_asked_for_what_is_left(server: FileServer) -> None:
+    body = clip(5 * MIB)
+    fetched = Fetched(server.add("/a.mp4", File(body, cuts=[MIB], longest_range=2 * MIB)))
+    assert fetched.body == body
+    assert server.headers("Range") == [None, f"bytes={MIB}-", f"bytes={3 * MIB}-"]
+
+
 def test_a_server_in_trouble_is_asked_again(server: FileServer) -> None:
     body = clip(5000)
     fetched = Fetched(server.add("/a.mp4", File(body, statuses=[503, 429, 500])))

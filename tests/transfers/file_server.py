@@ -37,6 +37,8 @@ class File:
     ranges: bool = True
     chunked: bool = False
     announced: int | None = None
+    #: The most bytes that one answer to a Range has.
+    longest_range: int | None = None
     is_silent_about_length: bool = False
     cuts: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
@@ -105,12 +107,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, file: File) -> None:
         start = self._start(file)
         body = memoryview(file.body)[start or 0 :]
+        if start is not None:
+            body = body[: file.longest_range]
         self.send_response(200 if start is None else 206)
         for name, value in (
             ("Content-Type", file.content_type),
             ("ETag", file.etag),
             ("Last-Modified", file.last_modified),
-            ("Content-Range", f"bytes {start}-{len(file.body) - 1}/{len(file.body)}" if start is not None else None),
+            ("Content-Range", self._range(file, start, body) if start is not None else None),
             ("Transfer-Encoding", "chunked" if file.chunked else None),
             ("Content-Length", None if file.chunked or file.is_silent_about_length else self._length(file, body)),
             *file.headers.items(),
@@ -131,6 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not (asked and file.ranges) or condition not in (None, file.etag, file.last_modified):
             return None
         return int(asked.removeprefix("bytes=").removesuffix("-"))
+
+    def _range(self, file: File, start: int, body: memoryview) -> str:
+        return f"bytes {start}-{start + len(body) - 1}/{len(file.body)}"
 
     def _length(self, file: File, body: memoryview) -> str:
         return str(len(body) if file.announced is None else file.announced)
