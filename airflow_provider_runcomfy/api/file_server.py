@@ -70,6 +70,11 @@ class Subject:
         return f"The {self.kind} {shown(self.url)} of request {self.request_id}"
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return none: of a redirect, even of one that it does not follow, requests would read the whole body."""
+
+
 class FileServer:
     """
     Whoever serves one file.
@@ -81,7 +86,7 @@ class FileServer:
 
     def __init__(self, subject: Subject, policy: DownloadPolicy, patience: Patience) -> None:
         self._subject, self._policy, self._patience = subject, policy, patience
-        self._session = requests.Session()
+        self._session = _Session()
         # The environment's proxies and authorities are passed by hand; a netrc file's passwords must not go out.
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

@@ -152,6 +152,14 @@ def test_a_server_that_gives_less_than_the_rest_is_asked_for_what_is_left(server
     assert server.headers("Range") == [None, f"bytes={MIB}-", f"bytes={3 * MIB}-"]
 
 
+def test_the_body_of_a_redirect_is_not_waited_for(server: FileServer) -> None:
+    url = server.add("/to", File(redirect="/a.mp4", headers={"Content-Length": "1000"}))
+    server.add("/a.mp4", File(clip(5000)))
+    fetched = Fetched(url)
+    assert fetched.body == clip(5000)
+    assert fetched.pauses == []
+
+
 def test_a_server_in_trouble_is_asked_again(server: FileServer) -> None:
     body = clip(5000)
     fetched = Fetched(server.add("/a.mp4", File(body, statuses=[503, 429, 500])))

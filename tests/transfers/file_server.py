@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         if file.before:
             file.before(file, file.answers)
         if file.redirect is not None:
-            return self._empty(302, {"Location": file.redirect})
+            return self._empty(302, {"Location": file.redirect, **file.headers})
         if file.statuses:
             return self._empty(file.statuses.pop(0))
         return self._send(file)
