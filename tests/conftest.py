@@ -28,6 +28,7 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__DAGS_FOLDER": f"{_HOME.name}/dags",
 }
+Path(_HOME.name, "dags").mkdir()
 
 
 def pytest_unconfigure() -> None:

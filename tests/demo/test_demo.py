@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -51,8 +51,13 @@ def started(folder: Path) -> Iterator[subprocess.Popen[str]]:
             process.send_signal(signal.SIGTERM)
 
 
-def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True)
+def children(process: subprocess.Popen[str]) -> dict[psutil.Process, str]:
+    """Return everything that the demo has started and that lives, with its command."""
+    found = {}
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            found[child] = " ".join(child.cmdline())
+    return found
 
 
 def test_interrupted_with_everything_up_it_ends_everything(tmp_path: Path) -> None:
@@ -71,7 +76,7 @@ def test_interrupted_with_everything_up_it_ends_everything(tmp_path: Path) -> No
 
 def test_when_something_does_not_start_it_says_so_and_ends_everything(tmp_path: Path) -> None:
     with started(tmp_path) as process:
-        while not (schedulers := [child for child in children(process) if "scheduler" in child.cmdline()]):
+        while not (schedulers := [child for child, command in children(process).items() if "scheduler" in command]):
             assert process.poll() is None
         running = children(process)
         schedulers[0].kill()
