@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
@@ -40,13 +40,19 @@ class Airflow:
     url: str
     env: Mapping[str, str]
     client: AirflowClient
-    components: dict[str, subprocess.Popen[bytes]]
+    components: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """Start the component (again) and return its process; it is ended with the others."""
         command = [*_AIRFLOW, *_COMPONENTS[name.rstrip("-0123456789")]]
         self.components[name] = start(command, log=self.log(name), env=self.env, cwd=self.home)
+        self._started.append(self.components[name])
         return self.components[name]
+
+    def end(self) -> None:
+        """End every component that was ever started, and what those that are gone have left behind."""
+        end(*self._started)
 
     def log(self, name: str) -> Path:
         """Return the component's log file."""
@@ -80,7 +86,7 @@ def airflow(
     url = f"http://{LOOPBACK}:{port}"
     environment = {**_environment(home, port, parallelism), **env}
     _migrate(home, environment)
-    running = Airflow(home, url, environment, AirflowClient(url), {})
+    running = Airflow(home, url, environment, AirflowClient(url))
     try:
         for name in ("api-server", "scheduler", "dag-processor", *(f"triggerer-{n}" for n in range(triggerers))):
             running.start(name)
@@ -88,7 +94,7 @@ def airflow(
         wait_until_ready(processes, lambda: _is_ready(running, len(dag_files)), timeout)
         yield running
     finally:
-        end(*running.components.values())
+        running.end()
 
 
 def _environment(home: Path, port: int, parallelism: int) -> dict[str, str]:

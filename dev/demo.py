@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from requests import RequestException
 from tabulate import tabulate
 
 from dev.airflow import Airflow, airflow
@@ -60,7 +61,7 @@ def main() -> int:
         signal.signal(number, _interrupt)
     try:
         _run(arguments.folder.resolve(), keep=arguments.keep)
-    except (ServerFailedError, RunFailedError, DemoFailedError, NotAllowedError) as error:
+    except (ServerFailedError, RunFailedError, DemoFailedError, NotAllowedError, RequestException) as error:
         print(f"\nThe demo ended: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

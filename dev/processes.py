@@ -98,11 +98,16 @@ def wait_until_ready(
 
 
 def end(*leaders: subprocess.Popen[bytes], grace: float = 10.0) -> None:
-    """End these processes and everything in their sessions: SIGTERM first, SIGKILL after ``grace`` seconds."""
-    sessions = {leader.pid for leader in leaders}
-    for leader in leaders:
+    """
+    End these processes and everything in their sessions: SIGTERM first, SIGKILL after ``grace`` seconds.
+
+    A leader may have ended before; what it has left behind is ended too.
+    """
+    # No pid is given anew while a session is named after it: where a leader is gone, its pid is a stranger's.
+    sessions = {leader.pid for leader in leaders if leader.poll() is None or not psutil.pid_exists(leader.pid)}
+    for session in sessions:
         with suppress(ProcessLookupError):
-            os.killpg(leader.pid, signal.SIGTERM)
+            os.killpg(session, signal.SIGTERM)
     deadline = time.monotonic() + grace
     while members := _members(sessions):
         if time.monotonic() > deadline:

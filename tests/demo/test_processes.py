@@ -36,6 +36,18 @@ def test_a_child_that_left_the_group_and_ignores_sigterm_is_ended(tmp_path: Path
         assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
+def test_what_a_killed_leader_leaves_behind_is_ended(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    command = [sys.executable, "-c", STUBBORN, str(pid_file)]
+    with server(command, log=tmp_path / "log", ready=lambda: is_written(pid_file)) as process:
+        process.kill()
+        process.wait()
+        child = psutil.Process(int(pid_file.read_text()))
+        assert child.is_running()
+        end(process, grace=0.2)
+        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
 def test_a_server_that_ends_early_shows_its_log(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('port is taken')"]
     with (
