@@ -98,8 +98,8 @@ class NoStore:
 
     how_to_settle = (
         "Before Airflow 3.3 nothing of a try outlives it, so no further try of this task instance can know. Look in "
-        "your RunComfy account for a request of that time, and use its id where you need it; or pay anew by a new Dag "
-        "run, or with on_unknown_submission='resubmit'."
+        "your RunComfy account for a request of the earlier try, and use its id where you need it; or pay anew by a "
+        "new Dag run, or with on_unknown_submission='resubmit'."
     )
 
     def __init__(self, *, try_number: int, max_tries: int) -> None:
@@ -111,7 +111,7 @@ class NoStore:
         record = Record(self._max_tries)
         if self._try_number <= 1:
             return record
-        earlier = Submission("an earlier try", self._try_number - 1, "", "", None, "")
+        earlier = Submission("a time that is not known", self._try_number - 1, "", "", None, "")
         return record.adding(earlier, max_tries=self._max_tries)
 
     def write(self, record: Record) -> None:

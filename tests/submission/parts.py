@@ -13,11 +13,16 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from airflow_provider_runcomfy.store import KEY
 
 
+class BrokenContractError(BaseException):
+    """The store was called as Airflow's must not be; no ``except Exception`` hides it."""
+
+
 class StateStore:
     """
     The task state store of one task instance, with the contract of ``TaskStateStoreAccessor``.
 
-    :param on_call: called with ``get`` or ``set`` before the call is carried out; what it raises, the call raises.
+    :param on_call: called before (``get``, ``set``) and after (``got``, ``kept``) each call; what it raises, the
+        call raises.
     """
 
     def __init__(self, on_call: Callable[[str], None] = lambda call: None) -> None:
@@ -26,13 +31,16 @@ class StateStore:
 
     def get(self, key: str, default: Any = None) -> Any:
         self.on_call("get")
-        return json.loads(self.texts[key]) if key in self.texts else default
+        value = json.loads(self.texts[key]) if key in self.texts else default
+        self.on_call("got")
+        return value
 
     def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
+        if value is None or retention is not NEVER_EXPIRE:
+            raise BrokenContractError
         self.on_call("set")
-        assert retention is NEVER_EXPIRE
-        assert value is not None
         self.texts[key] = json.dumps(value, allow_nan=False)
+        self.on_call("kept")
 
     @property
     def stored(self) -> Any:
@@ -48,6 +56,11 @@ class StateStore:
         stored = self.stored
         [submission] = [item for item in stored["submissions"] if item["intent_at"] == intent_at]
         submission["request_id"] = request_id
+        self.texts[KEY] = json.dumps(stored)
+
+    def change_newest(self, **changes: Any) -> None:
+        stored = self.stored
+        stored["submissions"][-1].update(changes)
         self.texts[KEY] = json.dumps(stored)
 
     def delete_key(self) -> None:

@@ -1,0 +1,131 @@
+"""RunComfy in memory: what it took, what became of it, and a hook that may fail or die at any point of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_runcomfy.api.errors import (
+    InsufficientBalanceError,
+    NotSentError,
+    RefusedError,
+    RunComfyError,
+    SubmissionUnknownError,
+)
+from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult, RequestState
+from airflow_provider_runcomfy.exceptions import RequestNotAvailableError, RunComfyRetryableError
+
+MODERATED = "refused by content moderation"
+FAILED = "out of memory"
+
+#: How a submit may end: whether RunComfy takes it, and what the client raises.
+SUBMITS: dict[str, tuple[bool, type[RunComfyError] | None]] = {
+    "taken": (True, None),
+    "refused": (False, RefusedError),
+    "no balance": (False, InsufficientBalanceError),
+    "not sent": (False, NotSentError),
+    "unanswered but taken": (True, SubmissionUnknownError),
+    "unanswered and not taken": (False, SubmissionUnknownError),
+}
+
+
+@dataclass
+class Request:
+    """A request that was paid for. ``gone`` is one that has expired."""
+
+    request_id: str
+    account: str
+    model_id: str
+    inputs: Any
+    try_number: int
+    state: RequestState = RequestState.IN_QUEUE
+    error: str | None = None
+    gone: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        return self.state in (RequestState.IN_QUEUE, RequestState.IN_PROGRESS)
+
+    def result(self) -> GenerationResult:
+        return GenerationResult(self.request_id, self.state, error=self.error)
+
+
+class Account:
+    """All accounts of RunComfy."""
+
+    def __init__(self) -> None:
+        self.requests: dict[str, Request] = {}
+
+    def take(self, account: str, model_id: str, inputs: Any, try_number: int) -> Request:
+        request = Request(f"request-{len(self.requests) + 1}", account, model_id, inputs, try_number)
+        self.requests[request.request_id] = request
+        return request
+
+    def find(self, request_id: str, account: str) -> Request:
+        request = self.requests.get(request_id)
+        if request is None or request.account != account or request.gone:
+            raise RequestNotAvailableError(f"no request {request_id}")
+        return request
+
+
+@dataclass
+class Hook:
+    """
+    What ``submission`` asks of the hook, and of its client.
+
+    :param point: called before and after whatever each call does at RunComfy.
+    :param on_post: called when a submit leaves the machine.
+    :param on_taken: called when RunComfy has taken one.
+    :param on_cancel: called when a request is to be cancelled.
+    """
+
+    runcomfy: Account
+    account: str
+    try_number: int
+    point: Callable[[], None]
+    on_post: Callable[[], None]
+    on_taken: Callable[[Request], None]
+    on_cancel: Callable[[str], None]
+    submit_ends: str = "taken"
+    outage: bool = False
+
+    @property
+    def client(self) -> Hook:
+        return self
+
+    def prepare_submit(self, model_id: str, inputs: Any) -> tuple[str, Any]:
+        return model_id, inputs
+
+    def submit(self, call: tuple[str, Any]) -> str:
+        self.point()
+        self.on_post()
+        taken, error = SUBMITS[self.submit_ends]
+        request_id = "none"
+        if taken:
+            request = self.runcomfy.take(self.account, *call, self.try_number)
+            request_id = request.request_id
+            self.on_taken(request)
+        self.point()
+        if error is not None:
+            raise error(f"the submit was {self.submit_ends}.")
+        return request_id
+
+    def get_result(self, request_id: str) -> GenerationResult:
+        self._answer()
+        return self.runcomfy.find(request_id, self.account).result()
+
+    def cancel(self, request_id: str) -> CancelOutcome:
+        self.on_cancel(request_id)
+        self._answer()
+        request = self.runcomfy.find(request_id, self.account)
+        if request.state is not RequestState.IN_QUEUE:
+            return CancelOutcome.NOT_CANCELLABLE
+        request.state = RequestState.CANCELLED
+        self.point()
+        return CancelOutcome.CANCELLED
+
+    def _answer(self) -> None:
+        self.point()
+        if self.outage:
+            raise RunComfyRetryableError("RunComfy is not available.")

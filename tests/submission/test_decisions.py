@@ -1,0 +1,329 @@
+"""What a try does and says in the cases that a server cannot be brought to, or only slowly."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from airflow_provider_runcomfy.api.types import RequestState
+from airflow_provider_runcomfy.exceptions import (
+    GenerationFailedError,
+    GenerationFailedRetryableError,
+    GenerationModeratedError,
+    InsufficientBalanceError,
+    RequestNotAvailableError,
+    RunComfyRetryableError,
+    SubmissionChangedError,
+    SubmissionRefusedError,
+    UnknownSubmissionError,
+    UnreadableRecordError,
+)
+from airflow_provider_runcomfy.submission import Obtained, Order, obtain
+from tests.submission.account import FAILED, MODERATED, Account, Hook
+from tests.submission.parts import Log, StateStore, TaskInstance, context_of
+
+
+class Task:
+    """A task instance with RunComfy in memory; each call of :meth:`run` is one try."""
+
+    def __init__(self, *, has_store: bool = True) -> None:
+        self.ti = TaskInstance()
+        self.store = StateStore(self._store_call) if has_store else None
+        self.log = Log()
+        self.runcomfy = Account()
+        self.writes_until_failure: int | None = None
+        self.cancelled: list[str] = []
+
+    def _store_call(self, call: str) -> None:
+        if call == "set" and self.writes_until_failure is not None:
+            self.writes_until_failure -= 1
+            if self.writes_until_failure < 0:
+                raise OSError("no answer")
+
+    def run(
+        self, inputs: str = "a", *, submit_ends: str = "taken", outage: bool = False, waits: bool = True, **order: Any
+    ) -> Obtained:
+        order = {"model_id": "model/a", "conn_id": "account_a", **order}
+        hook: Any = Hook(
+            self.runcomfy,
+            order["conn_id"],
+            self.ti.try_number,
+            point=lambda: None,
+            on_post=lambda: None,
+            on_taken=lambda request: None,
+            on_cancel=self.cancelled.append,
+            submit_ends=submit_ends,
+            outage=outage,
+        )
+        log: Any = self.log
+        timeout = timedelta(hours=1) if waits else None
+        order_of_try = Order(inputs={"prompt": inputs}, validate_inputs=False, timeout=timeout, **order)
+        return obtain(order_of_try, hook, context_of(self.ti, self.store), log)
+
+    def fails(self, kind: type[AirflowException], *args: Any, **kwargs: Any) -> str:
+        with pytest.raises(AirflowException) as caught:
+            self.run(*args, **kwargs)
+        assert type(caught.value) is kind
+        return str(caught.value)
+
+    def becomes(self, state: RequestState, error: str | None = None) -> None:
+        """The newest request ends."""
+        request = [*self.runcomfy.requests.values()][-1]
+        request.state, request.error = state, error
+
+    @property
+    def outcomes(self) -> list[Any]:
+        assert self.store is not None
+        return [item["outcome"] for item in self.store.submissions]
+
+
+@pytest.fixture
+def task() -> Task:
+    return Task()
+
+
+def test_a_clear_whose_submit_was_refused_is_still_to_be_answered_by_the_retry(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.SUCCEEDED)
+    task.ti.clear()
+    task.fails(RunComfyRetryableError, "b", submit_ends="not sent")
+    task.ti.retry()
+    assert task.run("b").request_id == "request-2"
+    assert task.outcomes == [None, "refused", None]
+    task.ti.retry()
+    assert task.run("b").request_id == "request-2"
+
+
+def test_a_refused_submit_does_not_hide_what_was_paid_before_it(task: Task) -> None:
+    task.run("a")
+    task.becomes(RequestState.SUCCEEDED)
+    task.ti.clear()
+    task.fails(SubmissionRefusedError, "b", submit_ends="refused", model_id="model/b")
+    task.ti.clear()
+    assert task.run("a").request_id == "request-1"
+    assert len(task.runcomfy.requests) == 1
+
+
+def test_a_running_request_is_replaced_but_not_forgotten(task: Task) -> None:
+    task.run("a")
+    task.becomes(RequestState.IN_PROGRESS)
+    task.ti.clear()
+    task.fails(InsufficientBalanceError, "b", submit_ends="no balance")
+    assert task.cancelled == ["request-1"]
+    assert (
+        "The earlier request request-1 is replaced; cancelling it: not_cancellable. Unless cancelled it goes on and is "
+        "charged."
+    ) in task.log.lines
+    task.ti.clear()
+    assert task.run("a").request_id == "request-1"
+    assert len(task.runcomfy.requests) == 1
+
+
+def test_a_clear_waits_for_an_outage_to_end_before_it_decides(task: Task) -> None:
+    task.run()
+    task.ti.clear()
+    said = task.fails(RunComfyRetryableError, outage=True)
+    assert said.endswith(
+        "The task was cleared, and what that does depends on what became of this request. Nothing was submitted; a "
+        "retry asks again."
+    )
+    task.ti.retry()
+    assert task.run().request_id == "request-1"
+
+
+def test_a_retry_bears_an_outage(task: Task) -> None:
+    first = task.run()
+    task.becomes(RequestState.SUCCEEDED)
+    task.ti.retry()
+    assert task.run(outage=True) == first
+
+
+def test_a_cancel_that_cannot_be_asked_for_does_not_stop_a_clear(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cancel(hook: Hook, request_id: str) -> None:
+        raise SubmissionRefusedError("Cancel of request request-1: what? (HTTP 400).")
+
+    monkeypatch.setattr(Hook, "cancel", cancel)
+    task.run("a")
+    task.ti.clear()
+    assert task.run("b").request_id == "request-2"
+    assert "cancelling it: not known: Cancel of request request-1: what? (HTTP 400)." in task.log.text
+    assert task.store is not None
+    assert task.store.submissions[0]["outcome"] is None
+
+
+def test_a_token_of_another_account_does_not_lose_what_was_paid(task: Task) -> None:
+    """Recorded as gone by the wait that ended with 403; then the token was put right, and the task cleared."""
+    task.run()
+    task.becomes(RequestState.SUCCEEDED)
+    assert task.store is not None
+    task.store.change_newest(outcome="gone", submitted_at=1.0)
+    task.ti.clear()
+    obtained = task.run()
+    assert obtained.request_id == "request-1"
+    assert obtained.result is not None
+    assert task.outcomes == ["succeeded"]
+
+
+def test_without_its_intent_stored_nothing_is_submitted(task: Task) -> None:
+    task.writes_until_failure = 0
+    said = task.fails(RunComfyRetryableError)
+    assert said == (
+        "The task state store could not be written (OSError: no answer). Nothing was submitted; a retry tries again."
+    )
+    assert task.runcomfy.requests == {}
+    task.writes_until_failure = None
+    task.ti.retry()
+    assert task.run().request_id == "request-1"
+
+
+@pytest.mark.parametrize("policy", ["fail", "resubmit"])
+def test_an_id_that_the_store_did_not_take_is_named_and_the_task_stops(task: Task, policy: str) -> None:
+    task.writes_until_failure = 1
+    said = task.fails(UnknownSubmissionError, on_unknown_submission=policy)
+    assert task.store is not None
+    [intent] = task.store.submissions
+    assert said.startswith(
+        "The task state store could not be written (OSError: no answer). RunComfy has taken request request-1, sent at "
+        f"{intent['intent_at']}, and charges it, but no later try knows of it. Look in your RunComfy account"
+    )
+    assert "RunComfy accepted request request-1 for model/a; it will be charged." in task.log.lines
+    task.writes_until_failure = None
+    task.store.adopt("request-1", intent["intent_at"])
+    task.ti.clear()
+    assert task.run().request_id == "request-1"
+
+
+def test_a_refusal_that_the_store_did_not_take_is_told_and_counts_as_unknown(task: Task) -> None:
+    task.writes_until_failure = 1
+    task.fails(InsufficientBalanceError, submit_ends="no balance")
+    assert "The next try will not know that this was refused" in task.log.text
+    task.writes_until_failure = None
+    task.ti.clear()
+    task.fails(UnknownSubmissionError)
+
+
+def test_a_request_that_cannot_be_taken_up_is_left_alone(task: Task) -> None:
+    task.run()
+    task.ti.retry()
+    task.writes_until_failure = 0
+    said = task.fails(RunComfyRetryableError)
+    assert said.endswith(
+        "Request request-1 was paid for and is left alone; a retry takes it up again and pays nothing."
+    )
+
+
+@pytest.mark.parametrize("how", ["retry", "clear"])
+@pytest.mark.parametrize("stored", ['{"version": 2}', '"edited"'], ids=["from the future", "unreadable"])
+def test_an_unreadable_record_stops_every_try(task: Task, stored: str, how: str) -> None:
+    assert task.store is not None
+    task.store.texts["runcomfy"] = stored
+    getattr(task.ti, how)()
+    task.fails(UnreadableRecordError)
+    assert task.runcomfy.requests == {}
+    assert task.store.texts["runcomfy"] == stored
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "kind", "says"),
+    [
+        pytest.param(
+            RequestState.FAILED,
+            FAILED,
+            GenerationFailedError,
+            "Request request-1 for model/a failed: out of memory. No retry submits it again.",
+            id="failed",
+        ),
+        pytest.param(
+            RequestState.FAILED,
+            MODERATED,
+            GenerationModeratedError,
+            "Request request-1 for model/a failed: refused by content moderation. It reads like a refusal",
+            id="moderated",
+        ),
+    ],
+)
+def test_a_failed_generation_is_told_again_by_a_retry_and_pays_nothing(
+    task: Task, state: RequestState, error: str, kind: type[AirflowException], says: str
+) -> None:
+    task.run()
+    task.becomes(state, error)
+    task.ti.retry()
+    assert task.fails(kind).startswith(says)
+    assert issubclass(kind, AirflowFailException)
+    assert len(task.runcomfy.requests) == 1
+
+
+def test_resubmit_failed_pays_once_a_try(task: Task) -> None:
+    for request_id in ("request-1", "request-2", "request-3"):
+        assert task.run(resubmit_failed=True).request_id == request_id
+        task.becomes(RequestState.FAILED, FAILED)
+        # The same try once more, say after Airflow put it back into the queue.
+        said = task.fails(GenerationFailedRetryableError, resubmit_failed=True)
+        assert "A retry, if one is left, submits it again and pays anew (resubmit_failed)." in said
+        task.ti.retry()
+
+
+def test_resubmit_failed_never_submits_what_was_moderated(task: Task) -> None:
+    task.run(resubmit_failed=True)
+    task.becomes(RequestState.FAILED, MODERATED)
+    task.ti.retry()
+    task.fails(GenerationModeratedError, resubmit_failed=True)
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        pytest.param({"model_id": "model/b"}, "now the task says model/b and 'account_a'", id="model"),
+        pytest.param({"conn_id": "account_b"}, "now the task says model/a and 'account_b'", id="connection"),
+    ],
+)
+def test_a_retry_with_another_model_or_connection_fails(task: Task, order: Any, says: str) -> None:
+    task.run()
+    task.ti.retry()
+    said = task.fails(SubmissionChangedError, **order)
+    assert said == (
+        f"An earlier try submitted request request-1 to model/a through connection 'account_a'; {says}. The request "
+        "was paid for and is left alone. Change the task back to use it, or clear the task to pay anew."
+    )
+
+
+def test_an_expired_request_fails_a_retry_and_a_clear_pays_anew(task: Task) -> None:
+    task.run()
+    task.runcomfy.requests["request-1"].gone = True
+    task.ti.retry()
+    assert task.run().request_id == "request-1"  # In its first minute RunComfy may not know it yet.
+    assert task.store is not None
+    task.store.change_newest(submitted_at=1.0)
+    task.fails(RequestNotAvailableError)
+    task.ti.clear()
+    assert task.run().request_id == "request-2"
+    assert "RunComfy no longer has request request-1, or it is another account's: submitting anew." in task.log.text
+
+
+def test_a_task_that_does_not_wait_asks_for_nothing_when_it_is_retried(task: Task) -> None:
+    first = task.run(waits=False)
+    assert first.deadline is None
+    task.becomes(RequestState.FAILED, FAILED)
+    task.ti.retry()
+    assert task.run(waits=False, outage=True) == first
+
+
+def test_before_airflow_3_3_a_further_try_is_refused() -> None:
+    task = Task(has_store=False)
+    task.run()
+    task.ti.retry()
+    said = task.fails(UnknownSubmissionError)
+    assert said.startswith("An earlier try began to submit to model/a at a time that is not known")
+    assert "Before Airflow 3.3 nothing of a try outlives it" in said
+    assert "on_unknown_submission='resubmit'" in said
+    assert len(task.runcomfy.requests) == 1
+
+
+def test_before_airflow_3_3_a_further_try_may_be_let_pay() -> None:
+    task = Task(has_store=False)
+    task.run(on_unknown_submission="resubmit")
+    task.ti.retry()
+    assert task.run(on_unknown_submission="resubmit").request_id == "request-2"
