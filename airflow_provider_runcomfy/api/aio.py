@@ -11,8 +11,8 @@ import aiohttp
 
 from airflow_provider_runcomfy.api import wire
 from airflow_provider_runcomfy.api.environment import ca_bundle, proxy_for
-from airflow_provider_runcomfy.api.errors import UnavailableError
-from airflow_provider_runcomfy.api.payload import Answer
+from airflow_provider_runcomfy.api.errors import InvalidSettingsError, UnavailableError
+from airflow_provider_runcomfy.api.payload import Answer, shown
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult, RequestStatus
 
@@ -29,6 +29,7 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
     :param settings: base URL and token.
     :param connect_seconds: how long a connection may take.
     :param total_seconds: how long one call may take in all.
+    :raises InvalidSettingsError: if the environment's certificate authorities cannot be read.
     """
 
     def __init__(
@@ -76,30 +77,48 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
             ) as response:
                 return Answer(
                     status=response.status,
-                    body=await _read(response, call.max_bytes),
+                    body=await _read(response, call),
                     headers={name.lower(): value for name, value in response.headers.items()},
                     secret=self._settings.token,
                 )
-        except TimeoutError:
-            reason = "no answer in time"
-        except (aiohttp.ClientError, OSError) as error:
-            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise UnavailableError(
-            f"{call.doing}: {reason}. The call can be repeated later.", request_id=call.request_id or None
-        )
+        # A ValueError is a host name that cannot be one.
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            reason = shown(_reason(error), self._settings.token)
+        raise _unavailable(call, reason)
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+def _unavailable(call: wire.Call, reason: str) -> UnavailableError:
+    return UnavailableError(
+        f"{call.doing}: {reason}. The call can be repeated later.", request_id=call.request_id or None
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered HTTP {error.status}"
+    # Only of the system's errors the words: those of parsers quote the server, cut anywhere.
+    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) and str(error) else type(error).__name__
+
+
+async def _read(response: aiohttp.ClientResponse, call: wire.Call) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > limit:
-            raise aiohttp.ClientPayloadError(f"an answer of more than {limit} bytes")
+        if len(body) > call.max_bytes:
+            raise _unavailable(call, f"an answer of more than {call.max_bytes} bytes")
     return bytes(body)
 
 
 def _tls() -> ssl.SSLContext:
     bundle = Path(ca_bundle())
-    if bundle.is_dir():
-        return ssl.create_default_context(capath=str(bundle))
-    return ssl.create_default_context(cafile=str(bundle))
+    try:
+        if bundle.is_dir():
+            return ssl.create_default_context(capath=str(bundle))
+        return ssl.create_default_context(cafile=str(bundle))
+    except OSError as error:
+        raise InvalidSettingsError(
+            f"The certificate authorities in {bundle} cannot be read ({error}): mend REQUESTS_CA_BUNDLE or whichever "
+            "variable names them. Nothing was sent, nothing was charged."
+        ) from None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import time
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Any
 
@@ -23,7 +22,8 @@ from airflow_provider_runcomfy.api.errors import (
     SubmissionUnknownError,
     UnavailableError,
 )
-from airflow_provider_runcomfy.api.payload import Answer
+from airflow_provider_runcomfy.api.payload import Answer, shown
+from airflow_provider_runcomfy.api.session import ApiSession
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import Balance, CancelOutcome, GenerationResult, RequestStatus
 
@@ -32,7 +32,10 @@ READ_SECONDS = 30.0
 # A submit whose answer is given up is an unknown submission, so it is waited for longer.
 SUBMIT_READ_SECONDS = 120.0
 _RESEND_SECONDS = 30.0
+_SHORTEST_PAUSE_SECONDS = 1.0
 _CHUNK = 64 << 10
+# Many times what there is; it bounds a catalogue that never ends.
+_MAX_MODELS = 20_000
 
 
 class RunComfyClient(AbstractContextManager["RunComfyClient"]):
@@ -50,7 +53,7 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
         self._settings = settings
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
-        self._session = _session()
+        self._session = ApiSession()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -85,7 +88,7 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
 
     def _submit_once(self, call: wire.Call) -> str:
         # A connection of its own: one that was kept may be closed under the POST, and who could tell how far it came?
-        with _session() as session:
+        with ApiSession() as session:
             return wire.parse_submit(call, self._exchange(call, session, SUBMIT_READ_SECONDS))
 
     def get_status(self, request_id: str) -> RequestStatus:
@@ -106,7 +109,7 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
     def list_models(self, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """Yield the catalogue's entries, page by page."""
         offset, total = 0, 1
-        while offset < total:
+        while offset < min(total, _MAX_MODELS):
             call = wire.models_call(self._settings, filters, offset=offset)
             page, total = wire.parse_models(call, self._exchange(call))
             yield from page
@@ -123,32 +126,37 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
         return wire.parse_balance(call, self._exchange(call))
 
     def _exchange(
-        self, call: wire.Call, session: requests.Session | None = None, read_seconds: float | None = None
+        self, call: wire.Call, session: ApiSession | None = None, read_seconds: float | None = None
     ) -> Answer:
+        session = session or self._session
         body = _Body(call.body) if call.body is not None else None
         read_seconds = read_seconds or self._read_seconds
-        deadline = time.monotonic() + self._connect_seconds + read_seconds
+        handled = sys.exception()
         try:
-            with (session or self._session).request(
-                call.method,
-                call.url,
-                data=body,
-                headers=wire.headers(call, self._settings.token),
-                auth=_keep_headers,
-                proxies=_proxies(call.url),
-                verify=ca_bundle(),
-                timeout=(self._connect_seconds, read_seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                session.at_most(self._connect_seconds + read_seconds),
+                session.request(
+                    call.method,
+                    call.url,
+                    data=body,
+                    headers=wire.headers(call, self._settings.token),
+                    auth=_keep_headers,
+                    proxies=_proxies(call.url),
+                    verify=ca_bundle(),
+                    timeout=(self._connect_seconds, read_seconds),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 return Answer(
                     status=response.status_code,
-                    body=_read(response, call.max_bytes, deadline),
+                    body=_read(response, call.max_bytes),
                     headers={name.lower(): value for name, value in response.headers.items()},
                     secret=self._settings.token,
                 )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _transport_error(call, error, body) from None
+            reason = shown(_reason(error, handled), self._settings.token)
+            raise _transport_error(call, reason, body) from None
 
 
 class _Body(io.BytesIO):
@@ -161,14 +169,6 @@ class _Body(io.BytesIO):
         return super().read(size)
 
 
-def _session() -> requests.Session:
-    session = requests.Session()
-    # What the environment says is passed with each call; trusting it here would let a .netrc replace the token.
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
-
-
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Stand in as authentication, so that requests looks for no other."""
     return request
@@ -179,22 +179,18 @@ def _proxies(url: str) -> dict[str, str]:
     return {"http": proxy, "https": proxy} if proxy else {}
 
 
-def _read(response: requests.Response, limit: int, deadline: float) -> bytes:
-    """Read the body as it comes, so that neither its size nor its pace is the server's to choose."""
+def _read(response: requests.Response, limit: int) -> bytes:
+    """Read the body as it comes, so that its size is not the server's to choose."""
     body = bytearray()
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+    for chunk in response.iter_content(_CHUNK):
         body += chunk
         if len(body) > limit:
             raise requests.exceptions.ContentDecodingError(f"an answer of more than {limit} bytes")
-        if time.monotonic() > deadline:
-            raise requests.exceptions.ReadTimeout("the answer took too long")
     return bytes(body)
 
 
-def _transport_error(
-    call: wire.Call, error: Exception, body: _Body | None
-) -> UnavailableError | SubmissionUnknownError:
-    reason = f"{call.doing}: {_root(error)}"
+def _transport_error(call: wire.Call, reason: str, body: _Body | None) -> UnavailableError | SubmissionUnknownError:
+    reason = f"{call.doing}: {reason}"
     request_id, model_id = call.request_id or None, call.model_id or None
     if body is None:
         return UnavailableError(f"{reason}. The call can be repeated later.", request_id=request_id, model_id=model_id)
@@ -207,15 +203,21 @@ def _transport_error(
     )
 
 
-def _root(error: BaseException) -> str:
-    """Return the innermost reason in words: the outer ones are the libraries' wrappers."""
-    while inner := error.__cause__ or error.__context__ or _argument(error):
+def _reason(error: BaseException, handled: BaseException | None) -> str:
+    """
+    Return the innermost reason in words: the outer ones are the libraries' wrappers.
+
+    :param handled: what the caller was handling when it made the call: no reason of ours.
+    """
+    while (inner := _inner(error)) and inner is not handled:
         error = inner
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    # Only of the system's and our own errors the words: those of parsers quote the server, cut anywhere.
+    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) and str(error) else type(error).__name__
 
 
-def _argument(error: BaseException) -> BaseException | None:
-    inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+def _inner(error: BaseException) -> BaseException | None:
+    context = None if error.__suppress_context__ else error.__context__
+    inner = error.__cause__ or context or getattr(error, "reason", None) or (error.args[0] if error.args else None)
     return inner if isinstance(inner, BaseException) else None
 
 
@@ -224,6 +226,6 @@ _backoff = wait_exponential_jitter(initial=1, max=10)
 
 def _patience(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, RateLimitedError) and error.retry_after is not None:
-        return error.retry_after
-    return _backoff(state)
+    asked = error.retry_after if isinstance(error, RateLimitedError) else None
+    # "At once", asked of everybody who was refused, would be a stampede.
+    return _backoff(state) if asked is None else max(asked, _SHORTEST_PAUSE_SECONDS)

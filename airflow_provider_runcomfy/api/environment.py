@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from airflow_provider_runcomfy.api.errors import InvalidSettingsError
+from airflow_provider_runcomfy.api.settings import is_loopback
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _PROXY_SCHEMES = ("http", "https")
@@ -26,17 +27,30 @@ def proxy_for(url: str) -> str | None:
     """
     Return the proxy that the environment sets for ``url``; None for a direct connection.
 
-    :raises InvalidSettingsError: for a kind of proxy that only one of the two transports knows.
+    Loopback addresses are always reached directly: no proxy can lead to them, and one would get the token unencrypted.
+
+    :raises InvalidSettingsError: for a kind of proxy that only one of the two transports knows, and for what is none.
     """
-    proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    host = urlsplit(url).hostname or ""
+    proxy = None if is_loopback(host) else select_proxy(url, get_environ_proxies(url, no_proxy=None))
     if not proxy:
         return None
     if "://" not in proxy:
         proxy = f"http://{proxy}"
-    scheme = urlsplit(proxy).scheme
-    if scheme not in _PROXY_SCHEMES:
+    if not _is_usable(proxy):
+        # Not shown: it may hold a password.
         raise InvalidSettingsError(
-            f"The environment sets a {scheme} proxy for {urlsplit(url).hostname}; only http and https proxies can be "
-            "used. Set HTTPS_PROXY to one, or add the host to NO_PROXY."
+            f"The environment sets a proxy for {host} that cannot be used: expected http://HOST[:PORT] or "
+            "https://HOST[:PORT]. Set HTTPS_PROXY so, or add the host to NO_PROXY. "
+            "Nothing was sent, nothing was charged."
         )
     return proxy
+
+
+def _is_usable(proxy: str) -> bool:
+    try:
+        parts = urlsplit(proxy)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and " " not in parts.netloc

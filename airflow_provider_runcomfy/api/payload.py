@@ -26,7 +26,7 @@ class Answer:
     """
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     secret: str = field(default="", repr=False)
 
@@ -57,7 +57,13 @@ def read_json(answer: Answer) -> Any:
 
 def excerpt(answer: Answer, length: int = 200) -> str:
     """Return the beginning of the body as one line of text, to be shown in an error."""
-    return one_line(_clean_text(answer.body[: length * 4].decode("utf-8", "replace"), answer.secret), length)
+    return shown(answer.body.decode("utf-8", "replace"), answer.secret, length)
+
+
+def shown(text: str, secret: str, length: int = 200) -> str:
+    """Return foreign ``text`` as it may stand in an error: one line without the token, cut to ``length``."""
+    # Cut last: half a token would not be found.
+    return one_line(_clean_text(text, secret), length)
 
 
 def one_line(text: str, length: int) -> str:

@@ -27,6 +27,8 @@ NOT_FOUND_GRACE_SECONDS = 60.0
 _PACE = 0.1
 _JITTER = 0.1
 _LONGEST_BACKOFF_SECONDS = 60.0
+# By how much a loop may wake too early: clocks round, and differ.
+_EARLY_SECONDS = 1.0
 
 
 class Ask(StrEnum):
@@ -167,7 +169,8 @@ class Poller:
     def _backoff(self, error: RunComfyError) -> float:
         """Return how long to leave RunComfy alone: twice as long each time, and spread, so that no crowd comes back."""
         if isinstance(error, RateLimitedError) and error.retry_after is not None:
-            return error.retry_after * (1 + _JITTER * self._spread())
+            # At least the usual interval: "at once" is no way out of a crowd.
+            return max(error.retry_after, self._poll_interval) * (1 + _JITTER * self._spread())
         longest = max(self._max_poll_interval, _LONGEST_BACKOFF_SECONDS)
         ceiling = min(self._poll_interval * 2.0 ** min(self._failures, 16), longest)
         return ceiling * (0.5 + 0.5 * self._spread())
@@ -176,7 +179,8 @@ class Poller:
         left = self._deadline - now
         if delay < left:
             return Step(ask, delay)
-        if self._last_look:
+        # A clock that was set back since makes the last look one too early.
+        if self._last_look and left < _EARLY_SECONDS:
             return Ending(End.TIMED_OUT, reason=self._last_error)
         return self._look_once_more(left)
 

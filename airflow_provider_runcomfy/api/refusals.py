@@ -52,6 +52,7 @@ _ADVICE: dict[type[RunComfyError], str] = {
 }
 MAX_RETRY_AFTER = 3600.0
 _MESSAGE_LENGTH = 500
+_EXCERPT_LENGTH = 200
 
 
 def read_code(data: Any) -> int | None:
@@ -61,9 +62,10 @@ def read_code(data: Any) -> int | None:
         return None
     text = value.strip() if isinstance(value, str) else value
     try:
-        return int(text) if not isinstance(text, bool) else 0
+        code = int(text) if not isinstance(text, bool) else 0
     except (TypeError, ValueError, OverflowError):
         return 0
+    return code if 0 < code < 10**9 else 0
 
 
 def is_known_code(code: int | None) -> bool:
@@ -108,16 +110,20 @@ def error_for(
 
 def says_refused(answer: Answer, data: Any) -> bool:
     """Return whether it is certain from the answer that the call was not carried out."""
-    code = read_code(data)
-    status = answer.status if code is None else code // 1000
-    return status in _SAYS_REFUSED
+    return _status_of(answer.status, read_code(data)) in _SAYS_REFUSED
+
+
+def _status_of(status: int, code: int | None) -> int:
+    """Return the HTTP status that a code's first three digits look like; that of the answer where they do not."""
+    named = (code or 0) // 1000
+    return named if 400 <= named < 600 else status
 
 
 def _classify(status: int, code: int | None, *, page: bool | None) -> type[RunComfyError]:
     if code is not None:
         if code in _BY_CODE:
             return _BY_CODE[code]
-        status, page = code // 1000, None
+        status = _status_of(status, code)
     if page is not None and status in (403, 404, 410):
         return RefusedError if page else UnavailableError
     return _BY_STATUS.get(status) or (RefusedError if status in _SAYS_REFUSED else UnavailableError)
@@ -133,7 +139,9 @@ def reason(answer: Answer, data: Any) -> str:
                 text = one_line(describe(data[key]), _MESSAGE_LENGTH)
                 detail = data.get("detail") if key != "detail" else None
                 return f"{text} ({one_line(describe(detail), _MESSAGE_LENGTH)})" if detail else text
-    return excerpt(answer) or "an empty answer"
+    if data not in (None, {}, [], ""):
+        return one_line(describe(data), _EXCERPT_LENGTH)
+    return excerpt(answer, _EXCERPT_LENGTH) or "an empty answer"
 
 
 def describe(value: Any) -> str:

@@ -76,22 +76,24 @@ def clean_base_url(host: str | None, *, port: int | None = None, scheme: str | N
     :raises InvalidSettingsError: if it is no URL, has more than scheme, host and port, or would carry the
         token unencrypted to another machine.
     """
-    text = (host or "").strip().rstrip("/")
+    text = (host or "").strip()
     if not text:
         return DEFAULT_BASE_URL
     if "://" not in text:
-        text = f"{scheme or _default_scheme(text)}://{text}"
+        text = f"{scheme or _default_scheme(_split(f'//{text}', where))}://{text}"
     parts = _split(text, where)
     _refuse_what_is_not_a_base_url(parts, where)
     name = (parts.hostname or "").lower()
     number = parts.port or port or _DEFAULT_PORTS[parts.scheme]
+    if not 0 < number < 1 << 16:
+        raise InvalidSettingsError(f"{where} has the port {number}; expected one from 1 to 65535.")
     shown = f"[{name}]" if ":" in name else name
     suffix = "" if number == _DEFAULT_PORTS[parts.scheme] else f":{number}"
     return f"{parts.scheme}://{shown}{suffix}"
 
 
-def _default_scheme(host: str) -> str:
-    return "http" if is_loopback(urlsplit(f"//{host}").hostname or "") else "https"
+def _default_scheme(parts: SplitResult) -> str:
+    return "http" if is_loopback(parts.hostname or "") else "https"
 
 
 def _split(text: str, where: str) -> SplitResult:

@@ -81,8 +81,8 @@ def submit_call(settings: Settings, model_id: str, inputs: Mapping[str, Any]) ->
     """
     if not is_model_id(model_id):
         raise InvalidInputError(
-            f"{model_id!r} is no model id: expected segments of letters, digits, '.', '_' and '-' joined by slashes, "
-            "say 'kling/kling-3.0/pro/text-to-video'. Nothing was submitted, nothing was charged.",
+            f"{one_line(repr(model_id), 100)} is no model id: expected segments of letters, digits, '.', '_' and '-' "
+            "joined by slashes, say 'kling/kling-3.0/pro/text-to-video'. Nothing was submitted, nothing was charged.",
         )
     doing = f"Submit to {model_id}"
     return Call("POST", f"{settings.base_url}/v1/models/{model_id}", doing, "", model_id, _encode(model_id, inputs))
@@ -141,7 +141,7 @@ def models_call(settings: Settings, filters: Mapping[str, str], *, offset: int) 
 def model_call(settings: Settings, model_id: str) -> Call:
     """Return the call for one entry of the catalogue."""
     if not is_model_id(model_id):
-        raise InvalidInputError(f"{model_id!r} is no model id.")
+        raise InvalidInputError(f"{one_line(repr(model_id), 100)} is no model id.")
     return Call("GET", f"{settings.base_url}/v1/models/{model_id}", f"Catalogue entry of {model_id}", "", model_id)
 
 
@@ -209,7 +209,7 @@ def parse_result(call: Call, answer: Answer) -> GenerationResult:
 
 def _is_failed_generation(answer: Answer, data: Any) -> bool:
     """Return whether an ``error_code`` is the outcome of a generation, not that of the call."""
-    failed = answer.is_success and isinstance(data, dict) and data.get("status") == RequestState.FAILED
+    failed = answer.is_success and isinstance(data, dict) and fields.state(data) is RequestState.FAILED
     return failed and not is_known_code(read_code(data))
 
 

@@ -52,8 +52,10 @@ def download_policy_of(conn: Connection | None, settings: Settings) -> DownloadP
 
     :raises InvalidSettingsError: if the connection's extra has them wrong.
     """
-    extra: Mapping[str, Any] = conn.extra_dejson if conn else {}
+    extra: Any = conn.extra_dejson if conn else {}
     where = f"Connection {conn.conn_id!r}" if conn else ""
+    if not isinstance(extra, Mapping):
+        raise InvalidSettingsError(f"{where}: the extra must be a JSON object.")
     return DownloadPolicy(
         hosts=_hosts(extra.get("download_hosts"), where),
         max_bytes=_max_bytes(extra.get("max_download_bytes"), where),
@@ -75,8 +77,8 @@ def _max_bytes(value: Any, where: str) -> int:
         return DEFAULT_MAX_BYTES
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = 0
-    if number <= 0:
+    if number <= 0 or isinstance(value, bool):
         raise InvalidSettingsError(f"{where}: the extra 'max_download_bytes' must be a number of bytes above 0.")
     return number

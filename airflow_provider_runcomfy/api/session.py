@@ -1,0 +1,108 @@
+"""A requests session for calls that carry a token: what it must not do, and when it must be done."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from weakref import WeakSet
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+
+class ApiSession(requests.Session):
+    """A session that follows no redirect, keeps no cookie, and reads no .netrc, whose token would replace ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Proxies and certificate authorities of the environment are passed with each call.
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._connections: WeakSet[HTTPConnection] = WeakSet()
+        for prefix in ("http://", "https://"):
+            self.mount(prefix, _WatchedAdapter(self._connections))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return none: of a redirect, even of one that it does not follow, requests would read the whole body."""
+        return None
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """
+        End what the block does after ``seconds``, by shutting its connections down.
+
+        The time-outs of requests are for each single read: a server that sends a byte now and then, say
+        of an endless header, would hold a worker for ever.
+
+        :raises requests.exceptions.ReadTimeout: where that is what ended it.
+        """
+        done, expired = threading.Event(), threading.Event()
+        threading.Thread(target=self._watch, args=(seconds, done, expired), daemon=True).start()
+        try:
+            yield
+        except (requests.RequestException, OSError):
+            if expired.is_set():
+                raise requests.exceptions.ReadTimeout(f"no whole answer within {seconds:g} s") from None
+            raise
+        finally:
+            done.set()
+
+    def _watch(self, seconds: float, done: threading.Event, expired: threading.Event) -> None:
+        wait = seconds
+        while not done.wait(wait):
+            expired.set()
+            for connection in list(self._connections):
+                _shut_down(connection.sock)
+                _shut_down(getattr(connection, "connected", None))
+            # There may have been no socket yet.
+            wait = 0.1
+
+
+def _shut_down(sock: Any) -> None:
+    # Not by SSLSocket's own method: that drops the encryption first, under the thread that uses it.
+    # An https proxy's socket holds the one that is meant.
+    with suppress(OSError, TypeError):
+        socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """Adds each connection that it makes, direct or over a proxy, to ``connections``."""
+
+    def __init__(self, connections: WeakSet[HTTPConnection]) -> None:
+        self._pools = _watched_pools(connections)
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:
+        manager: PoolManager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _watched_pools(connections: WeakSet[HTTPConnection]) -> dict[str, Any]:
+    class Watched(HTTPConnection):
+        def connect(self) -> None:
+            connections.add(self)
+            super().connect()
+            # ``sock`` is dropped as soon as an answer without a length begins.
+            self.connected = self.sock
+
+    class WatchedPool(HTTPConnectionPool):
+        ConnectionCls = Watched
+
+    class WatchedTLS(Watched, HTTPSConnection):
+        pass
+
+    class WatchedTLSPool(HTTPSConnectionPool):
+        ConnectionCls = WatchedTLS
+
+    return {"http": WatchedPool, "https": WatchedTLSPool}

@@ -1,0 +1,58 @@
+"""What only the asynchronous client does; what both do is in test_transports.py."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from airflow_provider_runcomfy.api.aio import RunComfyAsyncClient
+from airflow_provider_runcomfy.api.errors import InvalidInputError, UnavailableError
+from airflow_provider_runcomfy.api.settings import Settings
+from tests.api.answers import status_of
+from tests.api.callers import REQUEST, TOKEN
+from tests.api.raw_server import RawServer, reply, silence
+
+
+async def test_many_polls_at_once_share_the_session(server: RawServer) -> None:
+    server.answer(reply(200, {"status": "in_queue"}))
+    async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
+        found = await asyncio.gather(*(client.get_status(f"req-{n}") for n in range(50)))
+        again = await asyncio.gather(*(client.get_status(f"req-{n}") for n in range(50)))
+    assert [status.request_id for status in found] == [f"req-{n}" for n in range(50)]
+    assert again == found
+    assert server.accepted <= 50
+
+
+async def test_a_call_that_is_cancelled_raises_nothing_else(server: RawServer) -> None:
+    server.answer(silence)
+    async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
+        task = asyncio.create_task(client.get_status(REQUEST))
+        while not server.requests:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_what_is_no_request_id_is_not_sent(server: RawServer) -> None:
+    async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
+        for call in (client.get_status, client.get_result, client.cancel):
+            with pytest.raises(InvalidInputError):
+                await call("../models")
+    assert server.accepted == 0
+
+
+async def test_a_cancel_is_sent_once(server: RawServer) -> None:
+    server.answer(reply(503))
+    async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
+        with pytest.raises(UnavailableError, match=f"Cancel of request {REQUEST}: an empty answer"):
+            await client.cancel(REQUEST)
+    assert len(server.requests) == 1
+
+
+async def test_the_client_does_not_show_the_token(server: RawServer) -> None:
+    server.answer(reply(200, status_of("in_queue")))
+    async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
+        await client.get_status(REQUEST)
+        assert TOKEN not in f"{client!r}{client.__dict__!r}"

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_runcomfy.api.payload import Answer, UnreadableError, excerpt, one_line, read_json
+from tests.api.answers import TOKEN, answer
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        pytest.param(b'{"a": [1, 2.5, null, true, "x"]}', {"a": [1, 2.5, None, True, "x"]}, id="JSON"),
+        pytest.param(b"\xef\xbb\xbf{}", {}, id="a byte order mark"),
+        pytest.param(b" \r\n{}\n", {}, id="white space"),
+        pytest.param(b'"a\\u0000b"', "a\ufffdb", id="NUL"),
+        pytest.param(b'"\\ud800"', "?", id="a lone surrogate"),
+        pytest.param(b'"\\ud83d\\ude00"', "\U0001f600", id="a pair of surrogates"),
+        pytest.param(b'{"\\u0000": 1}', {"\ufffd": 1}, id="NUL in a key"),
+        pytest.param(b'{"a": 1, "a": 2}', {"a": 2}, id="a key twice"),
+        pytest.param(b"[" * 63 + b"]" * 63, None, id="63 deep"),
+    ],
+)
+def test_json_that_can_be_kept(body: bytes, value: Any) -> None:
+    assert read_json(answer(body)) == (json.loads(body) if value is None else value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"{", id="cut"),
+        pytest.param(b"{} {}", id="two"),
+        pytest.param(b"NaN", id="NaN"),
+        pytest.param(b"[-Infinity]", id="infinite"),
+        pytest.param(b"1e999", id="overflowing"),
+        pytest.param(b"9" * 5000, id="a number of 5000 digits"),
+        pytest.param(b'"\xff"', id="no UTF-8"),
+        pytest.param('"ä"'.encode("latin-1"), id="latin-1"),
+        pytest.param('{"a": 1}'.encode("utf-16"), id="UTF-16"),
+        pytest.param('{"a": 1}'.encode("utf-32"), id="UTF-32"),
+        pytest.param(b'{"a": "x\0"}', id="a raw NUL"),
+        pytest.param(b"[" * 65 + b"]" * 65, id="65 deep"),
+        pytest.param(b"[" * 200_000, id="200000 deep"),
+        pytest.param(b'{"a":' * 200_000, id="200000 deep, objects"),
+    ],
+)
+def test_json_that_cannot_be_kept(body: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        read_json(answer(body))
+
+
+def test_the_token_is_struck_out_of_keys_and_values() -> None:
+    body = {f"Bearer {TOKEN}": [f"{TOKEN}{TOKEN}", {"a": f"x{TOKEN}y"}]}
+    assert read_json(answer(body)) == {"Bearer ***": ["******", {"a": "x***y"}]}
+
+
+def test_a_word_that_is_too_short_for_a_token_tears_no_url_apart() -> None:
+    assert read_json(Answer(200, b'"https://a.com/test"', {}, "test")) == "https://a.com/test"
+
+
+def test_an_answer_shows_neither_the_token_nor_what_may_echo_it() -> None:
+    assert TOKEN not in repr(answer(TOKEN.encode(), headers={"x": "y"}))
+
+
+def test_an_excerpt_never_has_a_part_of_the_token() -> None:
+    for padding in range(180, 210):
+        shown = excerpt(answer(b"." * padding + TOKEN.encode()))
+        assert not any(TOKEN[:length] in shown for length in range(4, len(TOKEN))), padding
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a", "a"), (" a\r\n\t b ", "a b"), ("a\x1b[31mb", "a [31mb"), ("a\u202eb", "a b"), ("12345678901", "123456789…")],
+    ids=repr,
+)
+def test_one_line(text: str, line: str) -> None:
+    assert one_line(text, 10) == line

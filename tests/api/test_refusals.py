@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_runcomfy.api.errors import RateLimitedError
+from airflow_provider_runcomfy.api.refusals import MAX_RETRY_AFTER, error_for, read_code, reason, retry_after
+from tests.api.answers import TOKEN, answer
+
+NOW = "Fri, 20 Nov 2026 14:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        pytest.param({}, None, id="none"),
+        pytest.param({"retry-after": ""}, None, id="empty"),
+        pytest.param({"retry-after": "0"}, 0.0, id="0"),
+        pytest.param({"retry-after": "7"}, 7.0, id="seconds"),
+        pytest.param({"retry-after": " 2.5 "}, 2.5, id="part of a second"),
+        pytest.param({"retry-after": "-5"}, 0.0, id="negative"),
+        pytest.param({"retry-after": "999999999"}, MAX_RETRY_AFTER, id="for years"),
+        pytest.param({"retry-after": "inf"}, None, id="infinite"),
+        pytest.param({"retry-after": "1e999"}, None, id="overflowing"),
+        pytest.param({"retry-after": "nan"}, None, id="no number"),
+        pytest.param({"retry-after": "soon"}, None, id="a word"),
+        pytest.param({"retry-after": "Fri, 20 Nov 2026 14:00:30 GMT", "date": NOW}, 30.0, id="a date"),
+        pytest.param({"retry-after": "Fri, 20 Nov 2026 13:00:00 GMT", "date": NOW}, 0.0, id="a date that is past"),
+        pytest.param({"retry-after": "Sat, 20 Nov 2027 14:00:00 GMT", "date": NOW}, MAX_RETRY_AFTER, id="in a year"),
+        pytest.param({"retry-after": "Fri, 20 Nov 2026 14:00:30 GMT"}, None, id="a date and nothing to count it from"),
+        pytest.param({"retry-after": "Fri, 20 Nov 2026 14:00:30", "date": NOW}, None, id="one date without a zone"),
+        pytest.param({"retry-after": "Fri, 99 Nov 2026 14:00:30 GMT", "date": NOW}, None, id="no date"),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(answer(b"", 429, headers)) == seconds
+    error = error_for(answer(b"", 429, headers), None, "X")
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after == seconds
+
+
+@given(st.text(), st.text())
+def test_any_retry_after_is_a_bearable_wait_or_none(text: str, date: str) -> None:
+    seconds = retry_after(answer(b"", 429, {"retry-after": text, "date": date}))
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (400004, 400004),
+        ("400004", 400004),
+        (" 400004\n", 400004),
+        (400004.0, 400004),
+        (None, None),
+        ("", 0),
+        ("E_AUTH", 0),
+        ("4e5", 0),
+        (True, 0),
+        ([], 0),
+        ({}, 0),
+        (-5, 0),
+        (10**40, 0),
+        ("9" * 5000, 0),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_error_code_is_a_number_or_at_least_there(value: object, code: int | None) -> None:
+    assert read_code({"error_code": value}) == code
+
+
+@pytest.mark.parametrize("data", [None, [], "error_code", 7, {}], ids=repr)
+def test_what_has_no_error_code(data: object) -> None:
+    assert read_code(data) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param({"error_code": 1, "error_message": "A", "message": "B", "error": "C"}, "A", id="error_message"),
+        pytest.param({"message": "B", "error": "C", "detail": "D"}, "B (D)", id="message and detail"),
+        pytest.param({"error": {"type": "t", "message": "m"}}, "type: t, message: m", id="error, an object"),
+        pytest.param({"detail": "D"}, "D", id="detail, text"),
+        pytest.param({"detail": [{"loc": ["a", 1], "msg": "m"}]}, "loc: a; 1, msg: m", id="detail, a list"),
+        pytest.param({"error_message": "A", "detail": [{"msg": "m"}]}, "A (msg: m)", id="both"),
+        pytest.param({"what": "else"}, "what: else", id="another key"),
+        pytest.param([{"msg": "m"}], "msg: m", id="a list"),
+        pytest.param("words", "words", id="JSON text"),
+        pytest.param(b"<html>\r\n<b>Bad\tgateway</b>", "<html> <b>Bad gateway</b>", id="a page"),
+        pytest.param(b"\xff\xfe\x00bad", "\ufffd\ufffd\ufffdbad", id="no text"),
+        pytest.param(b"", "an empty answer", id="empty"),
+        pytest.param(b"{}", "{}", id="empty object"),
+        pytest.param(b"x" * 300, "x" * 199 + "…", id="long"),
+        pytest.param({"message": "x" * 600}, "x" * 499 + "…", id="long message"),
+        pytest.param({"message": f"no such token {TOKEN}!"}, "no such token ***!", id="the token"),
+        pytest.param(b" " * 790 + TOKEN.encode(), "***", id="the token where an excerpt could cut it"),
+        pytest.param(
+            b'{"x": "\\u0072' + TOKEN[1:].encode() + b'"}', "x: ***", id="the token with an escaped character"
+        ),
+    ],
+)
+def test_the_reason_is_found_in_every_shape(body: object, words: str) -> None:
+    from airflow_provider_runcomfy.api.wire import _read_quietly
+
+    got = answer(body, 500)
+    assert reason(got, _read_quietly(got)) == words

@@ -1,0 +1,265 @@
+"""Both clients against a real server: the same bytes give the same value or the same class of error."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_runcomfy import __version__
+from airflow_provider_runcomfy.api.errors import (
+    AuthenticationError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    UnavailableError,
+)
+from airflow_provider_runcomfy.api.types import CancelOutcome, RequestState, RequestStatus
+from tests.api.answers import PAGE, refused, status_of
+from tests.api.callers import REQUEST, TOKEN, Caller
+from tests.api.conftest import CallerOf
+from tests.api.raw_server import Behaviour, Exchange, RawServer, drip, flood, raw_server, reply, reset, send, silence
+
+QUEUED = status_of("in_queue", queue_position=1)
+IS_QUEUED = RequestStatus(REQUEST, RequestState.IN_QUEUE, 1)
+OK = b"HTTP/1.1 200 OK\r\n"
+BODY = b'{"status": "in_queue", "queue_position": 1}'
+MIB = 1 << 20
+
+
+def echo(before: str, after: str) -> Behaviour:
+    """Send back the Authorization header that came, between two texts."""
+
+    def act(exchange: Exchange) -> None:
+        exchange.connection.sendall((before + exchange.received.headers["authorization"] + after).encode())
+
+    return act
+
+
+VALUES = [
+    pytest.param(reply(200, QUEUED), id="as documented"),
+    pytest.param(reply(202, QUEUED, {"Content-Type": "text/html"}), id="another type"),
+    pytest.param(send(OK + b"\r\n" + BODY), id="no length"),
+    pytest.param(send(b"HTTP/1.0 200 OK\r\n\r\n" + BODY), id="HTTP 1.0"),
+    pytest.param(
+        send(OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)), id="chunked"
+    ),
+    pytest.param(reply(200, gzip.compress(BODY), {"Content-Encoding": "gzip"}), id="gzip although none was asked for"),
+    pytest.param(send(b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 43\r\n\r\n" + BODY), id="100 first"),
+]
+
+
+@pytest.mark.parametrize("behaviour", VALUES)
+def test_an_answer_that_is_one(caller: Caller, server: RawServer, behaviour: Behaviour) -> None:
+    server.answer(behaviour)
+    assert caller.get_status(REQUEST) == IS_QUEUED
+
+
+ERRORS = [
+    pytest.param(reply(401, refused(400004)), AuthenticationError, id="401"),
+    pytest.param(reply(200, refused(403001)), ForbiddenError, id="200 with 403001"),
+    pytest.param(reply(404, refused(404001)), NotFoundError, id="404001"),
+    pytest.param(reply(404, PAGE), UnavailableError, id="404 page"),
+    pytest.param(reply(429, b"", {"Retry-After": "7"}), RateLimitedError, id="429"),
+    pytest.param(reply(503, PAGE), UnavailableError, id="503"),
+    pytest.param(reply(204), UnavailableError, id="204"),
+    pytest.param(reply(301, QUEUED, {"Location": "http://[::1"}), UnavailableError, id="redirect to no URL"),
+    pytest.param(reply(302, b"", {"Location": "file:///etc/passwd"}), UnavailableError, id="redirect to a file"),
+    pytest.param(reply(307, b"", {"Location": "http://169.254.169.254/"}), UnavailableError, id="redirect link-local"),
+    pytest.param(reset(), UnavailableError, id="reset"),
+    pytest.param(reset(OK), UnavailableError, id="reset in the header"),
+    pytest.param(reset(OK + b"Content-Length: 43\r\n\r\n" + BODY[:9]), UnavailableError, id="reset in the body"),
+    pytest.param(send(b""), UnavailableError, id="closed without an answer"),
+    pytest.param(send(OK), UnavailableError, id="closed in the header"),
+    pytest.param(send(OK + b"Content-Length: 99\r\n\r\n" + BODY), UnavailableError, id="closed before the length"),
+    pytest.param(
+        send(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\n" + BODY[:5]), UnavailableError, id="closed in the chunks"
+    ),
+    pytest.param(send(OK + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n"), UnavailableError, id="no chunk size"),
+    pytest.param(send(OK + b"Content-Length: -1\r\n\r\n{}"), UnavailableError, id="a negative length"),
+    pytest.param(send(b"SSH-2.0-OpenSSH_9.2\r\n"), UnavailableError, id="no HTTP"),
+    pytest.param(send(b"\0" * 100), UnavailableError, id="NUL"),
+    pytest.param(send(b"HTTP/1.1 2x0 OK\r\n\r\n"), UnavailableError, id="no status"),
+    pytest.param(send(b"HTTP/1.1 101 Switching\r\n\r\n"), UnavailableError, id="101"),
+    pytest.param(reply(200, BODY, {"Content-Encoding": "gzip"}), UnavailableError, id="gzip that is none"),
+    pytest.param(
+        reply(200, gzip.compress(BODY)[:20], {"Content-Encoding": "gzip"}), UnavailableError, id="gzip that is cut"
+    ),
+    pytest.param(echo("", "\r\n\r\n"), UnavailableError, id="the token as status line"),
+    pytest.param(echo("HTTP/1.1 200 OK\r\nContent-Length: ", "\r\n\r\n"), UnavailableError, id="the token as a length"),
+    pytest.param(
+        echo("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n"),
+        UnavailableError,
+        id="the token as a size",
+    ),
+    pytest.param(
+        echo("HTTP/1.1 500 OK\r\nX: " + "y" * 8150, "\r\n\r\n"), UnavailableError, id="the token in a long header"
+    ),
+    pytest.param(echo("HTTP/1.1 500 OK\r\n\r\nno such token: ", "!"), UnavailableError, id="the token in the body"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "kind"), ERRORS)
+def test_an_answer_that_is_an_error_names_the_request_and_never_the_token(
+    caller: Caller, server: RawServer, behaviour: Behaviour, kind: type[UnavailableError]
+) -> None:
+    server.answer(behaviour)
+    with pytest.raises(kind) as caught:
+        caller.get_status(REQUEST)
+    assert type(caught.value) is kind
+    assert str(caught.value).startswith(f"Status of request {REQUEST}: ")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+    for length in (8, len(TOKEN)):
+        assert TOKEN[:length] not in f"{caught.value}{caught.value!r}"
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+TOO_SLOW = [
+    pytest.param(silence, id="silence"),
+    pytest.param(drip(b"", b"H"), id="a status line that never ends"),
+    pytest.param(drip(OK, b"X: y\r\n"), id="headers that never end"),
+    pytest.param(drip(OK + b"X: ", b"y"), id="a header that never ends"),
+    pytest.param(drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="100 Continue for ever"),
+    pytest.param(drip(OK + b"\r\n", b" "), id="a body that never ends"),
+    pytest.param(drip(OK + b"Content-Length: 9999\r\n\r\n", b" "), id="a body that comes slowly"),
+    pytest.param(drip(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"), id="chunks that never end"),
+    pytest.param(drip(b"HTTP/1.1 302 Go\r\nLocation: /x\r\n\r\n", b" "), id="a redirect that never ends"),
+]
+
+
+@pytest.mark.parametrize("behaviour", TOO_SLOW)
+def test_a_call_ends_within_its_time_out(caller_of: CallerOf, server: RawServer, behaviour: Behaviour) -> None:
+    server.answer(behaviour)
+    caller = caller_of(server.url, seconds=0.4)
+    began = time.monotonic()
+    with pytest.raises(UnavailableError, match=f"Status of request {REQUEST}: "):
+        caller.get_status(REQUEST)
+    assert time.monotonic() - began < 2
+
+
+HUGE = [
+    pytest.param(flood(OK + b"\r\n", b" " * MIB, 64), id="a body"),
+    pytest.param(flood(OK + b"Content-Length: 999999999\r\n\r\n", b" " * MIB, 64), id="a body with its length"),
+    pytest.param(flood(OK, b"X: %b\r\n" % (b"y" * 4000), 16_000), id="many headers"),
+    pytest.param(flood(OK + b"X: ", b"y" * MIB, 64), id="a header"),
+    pytest.param(flood(b"", b"y" * MIB, 64), id="a status line"),
+    pytest.param(flood(b"HTTP/1.1 302 Go\r\nLocation: /x\r\n\r\n", b" " * MIB, 64), id="a redirect's body"),
+    pytest.param(
+        reply(200, gzip.compress(b" " * (64 * MIB)), {"Content-Encoding": "gzip"}), id="a body once it is unpacked"
+    ),
+    pytest.param(reply(500, b" " * (2 * MIB)), id="an error's body"),
+]
+
+
+@pytest.mark.parametrize("behaviour", HUGE)
+def test_memory_does_not_grow_with_the_answer(caller: Caller, server: RawServer, behaviour: Behaviour) -> None:
+    server.answer(behaviour)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnavailableError):
+            caller.get_status(REQUEST)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The server's own piece of 1 MiB is among it.
+    assert peak < 10 * MIB
+
+
+def test_a_call_is_made_as_the_wire_layer_says(caller: Caller, server: RawServer) -> None:
+    server.answer(reply(202, status_of("completed", outcome="cancelled")))
+    assert caller.cancel(REQUEST) is CancelOutcome.CANCELLED
+    [received] = server.requests
+    assert (received.method, received.path, received.body) == ("POST", f"/v1/requests/{REQUEST}/cancel", b"")
+    sent = received.headers
+    assert sent["authorization"] == f"Bearer {TOKEN}"
+    assert sent["user-agent"] == f"airflow-provider-runcomfy/{__version__}"
+    assert sent["x-runcomfy-client"] == "airflow-provider-runcomfy"
+    assert sent["accept-encoding"] == "identity"
+    assert sent["host"] == f"127.0.0.1:{server.port}"
+
+
+def test_the_result_is_asked_for_with_its_cost(caller: Caller, server: RawServer) -> None:
+    server.answer(reply(200, status_of("succeeded", output={"video": "https://a/b.mp4"}, cost=0.84)))
+    result = caller.get_result(REQUEST)
+    assert (result.state, result.cost_usd) == (RequestState.SUCCEEDED, 0.84)
+    assert [received.path for received in server.requests] == [f"/v1/requests/{REQUEST}/result?include_cost=true"]
+
+
+def test_redirects_are_not_followed_and_the_target_gets_nothing(caller: Caller, server: RawServer) -> None:
+    with raw_server() as target:
+        target.answer(reply(200, QUEUED))
+        for status in (301, 302, 303, 307, 308):
+            server.answer(reply(status, b"", {"Location": f"{target.url}/v1/requests/{REQUEST}/status"}))
+            with pytest.raises(UnavailableError, match="redirect, which is not followed with a token; check"):
+                caller.get_status(REQUEST)
+        assert (target.accepted, target.requests) == (0, [])
+
+
+def test_cookies_are_not_kept(caller: Caller, server: RawServer) -> None:
+    server.answer(reply(200, QUEUED, {"Set-Cookie": "session=1; Path=/"}))
+    caller.get_status(REQUEST)
+    caller.get_status(REQUEST)
+    assert ["cookie" in received.headers for received in server.requests] == [False, False]
+
+
+def test_a_netrc_does_not_replace_the_token(
+    caller_of: CallerOf, server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    server.answer(reply(200, QUEUED))
+    caller_of(server.url).get_status(REQUEST)
+    assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_polls_keep_their_connection(caller: Caller, server: RawServer) -> None:
+    server.answer(reply(200, QUEUED))
+    for _ in range(5):
+        caller.get_status(REQUEST)
+    assert (len(server.requests), server.accepted) == (5, 1)
+
+
+def test_a_kept_connection_that_was_closed_is_made_anew(caller: Caller, server: RawServer) -> None:
+    server.answer(send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)))
+    for _ in range(3):
+        assert caller.get_status(REQUEST) == IS_QUEUED
+    assert server.accepted == 3
+
+
+def test_a_call_goes_on_after_one_that_broke(caller: Caller, server: RawServer) -> None:
+    server.answer(reset(OK), reply(200, QUEUED))
+    with pytest.raises(UnavailableError):
+        # aiohttp makes a GET, which is free, again by itself.
+        caller.cancel(REQUEST)
+    assert caller.get_status(REQUEST) == IS_QUEUED
+
+
+def test_a_refused_connection(caller_of: CallerOf) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(UnavailableError, match=f"Status of request {REQUEST}: .*refused|Connect call failed"):
+        caller_of(f"http://127.0.0.1:{port}").get_status(REQUEST)
+
+
+@pytest.mark.parametrize("host", ["runcomfy.invalid", "a" * 70 + ".invalid"], ids=["no such host", "no host at all"])
+def test_a_host_that_is_not_found(caller_of: CallerOf, host: str) -> None:
+    with pytest.raises(UnavailableError, match=f"Status of request {REQUEST}: "):
+        caller_of(f"https://{host}").get_status(REQUEST)
+
+
+def test_the_reason_is_the_calls_own_and_not_what_its_caller_was_handling(caller: Caller, server: RawServer) -> None:
+    server.answer(reset())
+    try:
+        raise ValueError("the outer one")
+    except ValueError:
+        with pytest.raises(UnavailableError) as caught:
+            caller.cancel(REQUEST)
+    assert "the outer one" not in str(caught.value)
+    assert "reset" in str(caught.value)
