@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import pendulum
 
 from airflow_provider_runcomfy import failures
 from airflow_provider_runcomfy.api.errors import RunComfyError, SubmissionUnknownError
@@ -297,4 +299,4 @@ def _id(submission: Submission) -> str:
 
 
 def _iso_now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return pendulum.now("UTC").isoformat(timespec="milliseconds")

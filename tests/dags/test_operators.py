@@ -91,7 +91,7 @@ def test_everything_maps_and_chains(sandbox: Sandbox, run_dag: RunDag) -> None:
 
 def test_templated_inputs_may_be_text_where_numbers_are_wanted(sandbox: Sandbox, run_dag: RunDag) -> None:
     inputs = {
-        "prompt": "{{ params.what }}",
+        "prompt": "{{ params.it }}",
         "duration": "{{ 1 + 2 }}",
         "sound": "{{ false }}",
         "cfg_scale": "{{ 0.5 }}",
