@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from airflow_provider_runcomfy.api.types import RequestState
 from tests.api.answers import accepted, status_of
 from tests.api.callers import MODEL, REQUEST, TOKEN
 from tests.api.conftest import Authority, CallerOf
-from tests.api.raw_server import RawServer, raw_server, reply, tunnel
+from tests.api.raw_server import RawServer, drip, raw_server, reply, tunnel
 from tests.api.test_client import Clock, client_of
 
 # No resolver knows it: only the proxy can lead there.
@@ -143,6 +144,33 @@ def test_a_proxy_that_refuses_is_named_and_its_password_is_not(
     with pytest.raises(UnavailableError, match="407") as caught:
         caller_of(BEHIND).get_status(REQUEST)
     assert "password1" not in str(caught.value)
+
+
+def test_an_https_proxy(
+    caller_of: CallerOf, upstream: RawServer, authority: Authority, trusting: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with raw_server(authority.server_context()) as proxy:
+        proxy.answer(tunnel(upstream.port))
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        assert caller_of(BEHIND).get_status(REQUEST).state is RequestState.IN_QUEUE
+        assert proxy.requests[0].method == "CONNECT"
+
+
+@pytest.mark.parametrize("slow", ["the proxy", "the server behind it"])
+def test_a_call_through_a_proxy_ends_within_its_time_out(
+    caller_of: CallerOf,
+    upstream: RawServer,
+    proxy: RawServer,
+    trusting: None,
+    monkeypatch: pytest.MonkeyPatch,
+    slow: str,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    (proxy if slow == "the proxy" else upstream).answer(drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"))
+    began = time.monotonic()
+    with pytest.raises(UnavailableError):
+        caller_of(BEHIND, seconds=0.6).get_status(REQUEST)
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
