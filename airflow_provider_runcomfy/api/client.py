@@ -31,7 +31,7 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 # A submit whose answer is given up is an unknown submission, so it is waited for longer.
 SUBMIT_READ_SECONDS = 120.0
-_RESEND_SECONDS = 30.0
+RESEND_SECONDS = 30.0
 _SHORTEST_PAUSE_SECONDS = 1.0
 _CHUNK = 64 << 10
 # Many times what there is; it bounds a catalogue that never ends.
@@ -80,8 +80,8 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
         """
         resend = Retrying(
             retry=retry_if_exception_type((NotSentError, RateLimitedError)),
-            wait=_patience,
-            stop=stop_before_delay(_RESEND_SECONDS),
+            wait=patience,
+            stop=stop_before_delay(RESEND_SECONDS),
             reraise=True,
         )
         return resend(self._submit_once, call)
@@ -224,7 +224,8 @@ def _inner(error: BaseException) -> BaseException | None:
 _backoff = wait_exponential_jitter(initial=1, max=10)
 
 
-def _patience(state: RetryCallState) -> float:
+def patience(state: RetryCallState) -> float:
+    """Return the seconds before a call is made again: what RunComfy asks for, else longer each time."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, RateLimitedError) else None
     # "At once", asked of everybody who was refused, would be a stampede.

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
 
 from airflow_provider_runcomfy.api.aio import RunComfyAsyncClient
-from airflow_provider_runcomfy.api.client import RunComfyClient
+from airflow_provider_runcomfy.api.client import RESEND_SECONDS, RunComfyClient, patience
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
 from airflow_provider_runcomfy.api.errors import RunComfyError, UnavailableError
 from airflow_provider_runcomfy.api.settings import Settings
@@ -174,8 +173,8 @@ class RunComfyHook(BaseHook):
     def _read(self, call: Callable[[], T]) -> T:
         again = Retrying(
             retry=retry_if_exception_type(UnavailableError),
-            wait=wait_exponential_jitter(initial=1, max=8),
-            stop=stop_after_attempt(_READ_ATTEMPTS),
+            wait=patience,
+            stop=stop_after_attempt(_READ_ATTEMPTS) | stop_before_delay(RESEND_SECONDS),
             reraise=True,
         )
         with airflow_errors():

@@ -260,6 +260,16 @@ def test_reading_calls_are_made_up_to_four_times(
     assert (len(server.requests), len(no_waiting)) == (4, 3)
 
 
+@pytest.mark.parametrize(("retry_after", "calls", "pauses"), [("5", 4, [5, 5, 5]), ("12", 3, [12, 12]), ("60", 1, [])])
+def test_reading_calls_wait_as_long_as_they_are_asked_to_or_leave_it_to_airflow(
+    hook: RunComfyHook, server: RawServer, no_waiting: list[float], retry_after: str, calls: int, pauses: list[float]
+) -> None:
+    server.answer(reply(429, b"", {"Retry-After": retry_after}))
+    with pytest.raises(exceptions.RunComfyRetryableError, match="slow down"):
+        hook.get_status(REQUEST)
+    assert (len(server.requests), no_waiting) == (calls, pauses)
+
+
 def test_reading_calls_give_up_retryably(hook: RunComfyHook, server: RawServer, no_waiting: list[float]) -> None:
     server.answer(reply(503))
     with pytest.raises(exceptions.RunComfyRetryableError, match=f"Result of request {REQUEST}.*HTTP 503"):
