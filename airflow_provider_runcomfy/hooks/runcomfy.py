@@ -62,6 +62,8 @@ class RunComfyHook(BaseHook):
             return self.get_connection(self.runcomfy_conn_id)
         except AirflowNotFoundException:
             return None
+        except AirflowRuntimeError as error:
+            raise _airflow_unavailable(self.runcomfy_conn_id, error) from None
 
     @cached_property
     def settings(self) -> Settings:
@@ -239,8 +241,10 @@ class RunComfyAsyncHook(AbstractAsyncContextManager["RunComfyAsyncHook"]):
         except AirflowNotFoundException:
             settings = settings_without_connection(self.runcomfy_conn_id)
         except AirflowRuntimeError as error:
-            raise UnavailableError(
-                f"Airflow could not be asked for the connection {self.runcomfy_conn_id!r} ({error})."
-            ) from None
+            raise _airflow_unavailable(self.runcomfy_conn_id, error) from None
         mask_secret(settings.token)
         return settings
+
+
+def _airflow_unavailable(conn_id: str, error: AirflowRuntimeError) -> UnavailableError:
+    return UnavailableError(f"Airflow could not be asked for the connection {conn_id!r} ({error}).")

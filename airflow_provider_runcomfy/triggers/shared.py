@@ -73,11 +73,11 @@ class SharedConnection:
         # Those that were under way when it began say nothing new.
         if not isinstance(error, UnavailableError) or self._resume_at > _now():
             return
-        pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(self._pauses, 10), _LONGEST_PAUSE_SECONDS)
+        pause = _FIRST_PAUSE_SECONDS * 2.0 ** min(self._pauses, 10)
         if isinstance(error, RateLimitedError) and error.retry_after is not None:
-            pause = min(error.retry_after, _LONGEST_PAUSE_SECONDS)
+            pause = max(error.retry_after, _FIRST_PAUSE_SECONDS)
         self._pauses += 1
-        self._resume_at = _now() + pause
+        self._resume_at = _now() + min(pause, _LONGEST_PAUSE_SECONDS)
 
 
 _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedConnection]] = WeakKeyDictionary()
