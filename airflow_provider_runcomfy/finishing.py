@@ -49,6 +49,15 @@ def failure(
     return failure_of(request_id, ending)
 
 
+def cancelled_by_kill(request_id: str, context: Context, log: Logger) -> RunComfyRetryableError:
+    """Return the error for a request that the task's own ``on_kill`` cancelled under it, after noting that."""
+    _note(context, request_id, Outcome.CANCELLED, log, detail="cancelled when the task was killed")
+    return RunComfyRetryableError(
+        f"The task was killed, and request {request_id} was cancelled while it was queued (cancel_on_kill): nothing is "
+        "charged for it. A retry submits anew."
+    )
+
+
 def cancel_after_timeout(request_id: str, hook: RunComfyHook, context: Context, log: Logger) -> None:
     """Cancel a request that did not end in time, if it is still queued, and say what became of it."""
     try:

@@ -65,6 +65,7 @@ def airflow(
     dag_files: Sequence[Path],
     *,
     env: Mapping[str, str],
+    port: int | None = None,
     triggerers: int = 1,
     parallelism: int = 4,
     timeout: float = 180.0,
@@ -75,6 +76,7 @@ def airflow(
     :param home: its AIRFLOW_HOME, made if it is not there.
     :param dag_files: the Dag files that it has, and no others.
     :param env: variables on top of its own: connections as ``AIRFLOW_CONN_...``, options as ``AIRFLOW__...``.
+    :param port: where the API server listens; a free one by default.
     :param parallelism: how many tasks run at once.
     :param timeout: seconds until every component must be healthy and every Dag file parsed.
     :raises ServerFailedError: a component ended or did not become healthy.
@@ -82,7 +84,7 @@ def airflow(
     (home / "dags").mkdir(parents=True, exist_ok=True)
     for file in dag_files:
         (home / "dags" / file.name).symlink_to(file.resolve())
-    (port,) = free_ports(1)
+    port = port or free_ports(1)[0]
     url = f"http://{LOOPBACK}:{port}"
     environment = {**_environment(home, port, parallelism), **env}
     _migrate(home, environment)

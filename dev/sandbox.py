@@ -21,9 +21,9 @@ class Sandbox:
 
     url: str
 
-    def connection(self) -> str:
+    def connection(self, token: str = "sandbox") -> str:
         """Return an Airflow connection as JSON, as AIRFLOW_CONN_RUNCOMFY_DEFAULT takes it."""
-        return json.dumps({"conn_type": "runcomfy", "host": self.url, "password": "sandbox"})
+        return json.dumps({"conn_type": "runcomfy", "host": self.url, "password": token})
 
     def calls(self) -> list[dict[str, Any]]:
         """Return every call that it got, oldest first."""

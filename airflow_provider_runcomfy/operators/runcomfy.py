@@ -116,7 +116,9 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     :param timeout: how long to wait, counted from the submission, one hour by default. A time-out is not
         retried; a clear waits again, with a new budget, and pays nothing.
     :param cancel_on_kill: cancel the request, if it is still queued, when a person ends the waiting task, True
-        by default. A clear never cancels. While deferred this needs Airflow 3.3 or later.
+        by default. A clear of a deferred task never cancels. While deferred this needs Airflow 3.3 or later. On a
+        worker (``deferrable=False``) Airflow does not tell why a task is killed, so there a clear or a shutdown
+        cancels too; the next try submits anew, and nothing was charged for what was cancelled.
     :param cancel_on_timeout: cancel the request, if it is still queued, when the wait times out, False by default.
     :param resubmit_failed: let retries submit a failed generation again, False by default; ``retries`` bounds
         what that costs. What content moderation refused is never submitted again.
@@ -155,6 +157,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         self.resubmit_failed = resubmit_failed
         # What on_kill needs, as plain values: it must not ask Airflow for anything.
         self._waits_for: tuple[Settings, str] | None = None
+        self._was_killed = False
 
     def execute(self, context: Context) -> Any:
         """Submit, or attach to what an earlier try submitted, and wait."""
@@ -177,6 +180,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
 
     def on_kill(self) -> None:
         """Cancel the request that a killed worker waited for, if it is still queued."""
+        self._was_killed = True
         if self._waits_for is None:
             return
         from airflow_provider_runcomfy.api.client import RunComfyClient
@@ -237,6 +241,8 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
 
         if ending.end is End.SUCCEEDED and ending.result is not None:
             return self._hand_over(ending.result, context)
+        if ending.end is End.CANCELLED and self._was_killed:
+            raise finishing.cancelled_by_kill(request_id, context, self.log)
         if ending.end is End.TIMED_OUT and self.cancel_on_timeout:
             finishing.cancel_after_timeout(request_id, self._hook(), context, self.log)
         raise finishing.failure(

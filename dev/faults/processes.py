@@ -1,0 +1,52 @@
+"""Find the processes that run a task, by what they do, and kill them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+
+import psutil
+
+from dev.gate import Exchange
+
+_TI_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def ti_id(exchange: Exchange) -> str | None:
+    """Return the id of the task instance that a call of the execution API is about."""
+    found = _TI_ID.search(exchange.path)
+    return found.group() if found else None
+
+
+def runner(task_instance_id: str) -> psutil.Process | None:
+    """Return the process that runs a task instance's code; Airflow names it after the id."""
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):
+            if " ".join(process.cmdline()).strip() == f"airflow worker -- {task_instance_id}":
+                return process
+    return None
+
+
+def peer(exchange: Exchange) -> psutil.Process | None:
+    """Return the process at the other end of an exchange's connection."""
+    for connection in psutil.net_connections("tcp4"):
+        if (
+            connection.laddr
+            and connection.laddr.port == exchange.peer_port
+            and connection.pid not in (None, os.getpid())
+        ):
+            return psutil.Process(connection.pid)
+    return None
+
+
+def kill(processes: Iterable[psutil.Process | None]) -> bool:
+    """SIGKILL the processes and wait until they are gone; returns whether there was one."""
+    found = [process for process in processes if process is not None]
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
+    psutil.wait_procs(found, timeout=10)
+    return bool(found)

@@ -1,0 +1,143 @@
+"""Everything that runs while things are killed, and the account of each clip at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from dev.airflow import Airflow, airflow
+from dev.airflow_client import TaskInstance
+from dev.gate import Gate, gate
+from dev.processes import LOOPBACK, free_ports
+from dev.sandbox import Sandbox, sandbox
+from dev.seaweedfs import SeaweedFS, seaweedfs
+
+DAGS = Path(__file__).with_name("fault_dags.py")
+TOKEN = "the-token-that-must-be-nowhere-7c1f"
+_ENDED = ("success", "failed")
+# Kills must be noticed within seconds, not within Airflow's usual five minutes.
+_NOTICES_SOON = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "12",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "3",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "12",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
+    "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "3",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """
+    A running Airflow with the sandbox and the bucket.
+
+    :param to_airflow: between the workers and Airflow's execution API.
+    :param to_runcomfy: between everything and the sandbox.
+    """
+
+    folder: Path
+    airflow: Airflow
+    sandbox: Sandbox
+    s3: SeaweedFS
+    to_airflow: Gate
+    to_runcomfy: Gate
+
+    def start(self, dag_id: str, prefix: str, clips: int) -> str:
+        """Start a run and return its id; ``prefix`` begins its prompts and keys."""
+        return self.airflow.client.trigger(dag_id, {"prefix": prefix, "clips": clips, "bucket": self.s3.bucket})
+
+    def wait(self, dag_id: str, run_id: str, timeout: float = 240.0) -> list[TaskInstance]:
+        """Wait until the run has ended, and return its task instances."""
+        deadline = time.monotonic() + timeout
+        while self.airflow.client.run_state(dag_id, run_id) not in _ENDED:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{dag_id} {run_id} has not ended after {timeout:.0f} s")
+            time.sleep(1.0)
+        return self.airflow.client.task_instances(dag_id, run_id)
+
+    def log(self, instance: TaskInstance, run_id: str) -> str:
+        """Return the whole log of a task instance, all its tries."""
+        lines = [
+            line.text
+            for number in range(1, instance.try_number + 1)
+            for line in self.airflow.client.log(instance.key, run_id, number)
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run came to: ``paid`` are the ids of its submits, by prompt."""
+
+    wanted: int
+    paid: dict[str, list[str]]
+    stored: int
+    wrong: int
+
+    @property
+    def submits(self) -> int:
+        """How many submits were paid."""
+        return sum(len(ids) for ids in self.paid.values())
+
+
+def account(stage: Stage, prefix: str, wanted: int) -> Account:
+    """Return what was paid and stored for the clips of a prefix, every object compared with what RunComfy serves."""
+    paid: dict[str, list[str]] = {}
+    for request in stage.sandbox.requests():
+        prompt = str(request["inputs"].get("prompt", ""))
+        if prompt.startswith(f"{prefix}/"):
+            paid.setdefault(prompt, []).append(request["request_id"])
+    known = {request_id for ids in paid.values() for request_id in ids}
+    keys = stage.s3.client().list_objects_v2(Bucket=stage.s3.bucket, Prefix=f"{prefix}/").get("Contents", [])
+    wrong = 0
+    for entry in keys:
+        request_id = Path(entry["Key"]).stem
+        body = stage.s3.client().get_object(Bucket=stage.s3.bucket, Key=entry["Key"])["Body"].read()
+        if request_id not in known or _sha256(body) != _sha256(_served(stage, request_id)):
+            wrong += 1
+    return Account(wanted, paid, len(keys), wrong)
+
+
+def _served(stage: Stage, request_id: str) -> bytes:
+    with requests.Session() as session:
+        session.trust_env = False
+        result = session.get(
+            f"{stage.sandbox.url}/v1/requests/{request_id}/result",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=30,
+        ).json()
+        return session.get(result["output"]["video"], timeout=60).content
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def stage(folder: Path, *, triggerers: int = 1) -> Iterator[Stage]:
+    """Run everything while the block runs."""
+    with ExitStack() as stack:
+        local = stack.enter_context(sandbox(folder, queue_seconds=0, run_seconds=3, concurrency=100))
+        s3 = stack.enter_context(seaweedfs(folder / "s3"))
+        to_runcomfy = stack.enter_context(gate(local.url))
+        (port,) = free_ports(1)
+        to_airflow = stack.enter_context(gate(f"http://{LOOPBACK}:{port}"))
+        env = _NOTICES_SOON | {
+            "AIRFLOW_CONN_RUNCOMFY_DEFAULT": Sandbox(to_runcomfy.url).connection(TOKEN),
+            "AIRFLOW_CONN_AWS_DEFAULT": s3.connection(),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{to_airflow.url}/execution/",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+        running = stack.enter_context(
+            airflow(folder / "airflow", [DAGS], env=env, port=port, triggerers=triggerers, parallelism=6)
+        )
+        for dag_id in ("faults_generate", "faults_submit"):
+            running.client.unpause(dag_id)
+        yield Stage(folder, running, local, s3, to_airflow, to_runcomfy)

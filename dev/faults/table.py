@@ -1,0 +1,48 @@
+"""The table of what was killed, paid and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from dev.faults.stage import Account
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    One scenario.
+
+    :param reported: unknown submissions that the tasks reported.
+    :param faults: what is not as promised; empty if all is.
+    """
+
+    name: str
+    kills: int
+    wanted: int
+    account: Account
+    reported: int
+    faults: tuple[str, ...]
+
+
+def show(rows: Sequence[Row]) -> str:
+    """Return the table as text."""
+    head = (
+        "killed", "kills", "clips wanted", "paid submits", "objects stored", "wrong objects", "unknown, reported", "",
+    )  # fmt: skip
+    body = [
+        (
+            row.name,
+            row.kills,
+            row.wanted,
+            row.account.submits,
+            row.account.stored,
+            row.account.wrong,
+            row.reported,
+            "FAULT" if row.faults else "as promised",
+        )
+        for row in rows
+    ]
+    return str(tabulate(body, head))
