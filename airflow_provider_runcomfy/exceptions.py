@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException
+
+from airflow_provider_runcomfy.compat import AirflowFailException
 
 if TYPE_CHECKING:
     from airflow_provider_runcomfy.api.errors import RunComfyError

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
+from airflow.sdk.exceptions import AirflowRuntimeError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
 
 from airflow_provider_runcomfy.api.aio import RunComfyAsyncClient
@@ -19,6 +19,7 @@ from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
 from airflow_provider_runcomfy.api.errors import RunComfyError, UnavailableError
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import Balance, CancelOutcome, GenerationResult, RequestStatus
+from airflow_provider_runcomfy.compat import AirflowNotFoundException
 from airflow_provider_runcomfy.exceptions import airflow_errors
 from airflow_provider_runcomfy.hooks.settings import (
     DEFAULT_CONN_ID,

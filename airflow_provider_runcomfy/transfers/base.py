@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy.api.types import MediaFile, MediaKind, RequestState
+from airflow_provider_runcomfy.compat import AirflowFailException
 from airflow_provider_runcomfy.exceptions import (
     DownloadRefusedError,
     GenerationCancelledError,
