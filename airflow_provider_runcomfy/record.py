@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_runcomfy.api.ids import is_request_id
-from airflow_provider_runcomfy.api.plain_json import shown
+from airflow_provider_runcomfy.api.plain_json import short_repr
 
 VERSION = 1
 _LONGEST_TEXT = 2000
@@ -124,7 +124,7 @@ class Record:
         """
         version = data.get("version") if isinstance(data, dict) else None
         if not _is_whole_number(version) or version != VERSION:
-            raise MalformedRecordError(f"its version is {shown(version)}; this package reads version {VERSION}")
+            raise MalformedRecordError(f"its version is {short_repr(version)}; this package reads version {VERSION}")
         submissions, max_tries = data.get("submissions"), data.get("max_tries")
         if set(data) != {"version", "max_tries", "submissions"} or not isinstance(submissions, list):
             raise MalformedRecordError("it needs version, max_tries and a list of submissions, and nothing else")
@@ -173,7 +173,7 @@ def _read_outcome(where: str, item: Mapping[str, Any]) -> Outcome | None:
     try:
         return None if item["outcome"] is None else Outcome(item["outcome"])
     except ValueError:
-        raise MalformedRecordError(f"{where}: unknown outcome {shown(item['outcome'])}") from None
+        raise MalformedRecordError(f"{where}: unknown outcome {short_repr(item['outcome'])}") from None
 
 
 def hash_inputs(inputs: Any) -> str:
@@ -192,11 +192,11 @@ def _as_json_carries(inputs: Any) -> Any:
         return json.loads(json.dumps(inputs, default=_as_object))
     except Exception:
         # No inputs that can be submitted: the check before paying says so.
-        return shown(inputs)
+        return short_repr(inputs)
 
 
 def _as_object(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else shown(value)
+    return dict(value) if isinstance(value, Mapping) else short_repr(value)
 
 
 def _readable(value: Any, depth: int) -> Any:
@@ -208,7 +208,7 @@ def _readable(value: Any, depth: int) -> Any:
         return [_readable(item, depth - 1) for item in value]
     if value is None or isinstance(value, bool) or (_is_number(value) and abs(value) <= _LARGEST_NUMBER):
         return value
-    return _readable_text(shown(value))
+    return _readable_text(short_repr(value))
 
 
 def _readable_text(text: str) -> str:

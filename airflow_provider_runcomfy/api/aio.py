@@ -12,7 +12,7 @@ import aiohttp
 from airflow_provider_runcomfy.api import wire
 from airflow_provider_runcomfy.api.environment import ca_bundle, proxy_for
 from airflow_provider_runcomfy.api.errors import InvalidSettingsError, UnavailableError
-from airflow_provider_runcomfy.api.payload import Answer, shown
+from airflow_provider_runcomfy.api.payload import Answer, without_secret
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult, RequestStatus
 
@@ -83,7 +83,7 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
                 )
         # A ValueError is a host name that cannot be one.
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = shown(_reason(error), self._settings.token)
+            reason = without_secret(_reason(error), self._settings.token)
         raise _unavailable(call, reason)
 
 

@@ -22,7 +22,7 @@ from airflow_provider_runcomfy.api.errors import (
     SubmissionUnknownError,
     UnavailableError,
 )
-from airflow_provider_runcomfy.api.payload import Answer, shown
+from airflow_provider_runcomfy.api.payload import Answer, without_secret
 from airflow_provider_runcomfy.api.session import ApiSession
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import Balance, CancelOutcome, GenerationResult, RequestStatus
@@ -155,7 +155,7 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
                     secret=self._settings.token,
                 )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            reason = shown(_reason(error, handled), self._settings.token)
+            reason = without_secret(_reason(error, handled), self._settings.token)
             raise _transport_error(call, reason, body) from None
 
 

@@ -45,9 +45,9 @@ class DownloadPolicy:
         reason = self._reason_against(url)
         if reason is not None:
             raise DownloadRefusedError(
-                f"The file {shown(url)} of request {request_id} is not downloaded: {reason}. Nothing was fetched; "
-                "the generation itself was paid for. If this host is RunComfy's, add it to `download_hosts` in the "
-                "connection's extra.",
+                f"The file {redacted_url(url)} of request {request_id} is not downloaded: {reason}. Nothing was "
+                "fetched; the generation itself was paid for. If this host is RunComfy's, add it to `download_hosts` "
+                "in the connection's extra.",
                 request_id=request_id,
             )
 
@@ -90,7 +90,7 @@ def without_query(url: str) -> str:
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
-def shown(url: str) -> str:
+def redacted_url(url: str) -> str:
     """Return ``url`` as it may stand in a message: no secrets, printable, and not too long."""
     plain = without_query(url).encode("unicode_escape").decode("ascii")
     return plain if len(plain) <= 200 else f"{plain[:200]}..."

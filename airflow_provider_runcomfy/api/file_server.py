@@ -12,7 +12,7 @@ import requests
 import urllib3
 
 from airflow_provider_runcomfy import __version__
-from airflow_provider_runcomfy.api.download_policy import DownloadPolicy, shown
+from airflow_provider_runcomfy.api.download_policy import DownloadPolicy, redacted_url
 from airflow_provider_runcomfy.api.environment import ca_bundle, proxy_for
 from airflow_provider_runcomfy.api.errors import DownloadFailedError, DownloadRefusedError
 from airflow_provider_runcomfy.api.settings import is_loopback
@@ -67,7 +67,7 @@ class Subject:
         )
 
     def __str__(self) -> str:
-        return f"The {self.kind} {shown(self.url)} of request {self.request_id}"
+        return f"The {self.kind} {redacted_url(self.url)} of request {self.request_id}"
 
 
 class _Session(requests.Session):

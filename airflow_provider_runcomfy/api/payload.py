@@ -57,10 +57,10 @@ def read_json(answer: Answer) -> Any:
 
 def excerpt(answer: Answer, length: int = 200) -> str:
     """Return the beginning of the body as one line of text, to be shown in an error."""
-    return shown(answer.body.decode("utf-8", "replace"), answer.secret, length)
+    return without_secret(answer.body.decode("utf-8", "replace"), answer.secret, length)
 
 
-def shown(text: str, secret: str, length: int = 200) -> str:
+def without_secret(text: str, secret: str, length: int = 200) -> str:
     """Return foreign ``text`` as it may stand in an error: one line without the token, cut to ``length``."""
     # Cut last: half a token would not be found.
     return one_line(_clean_text(text, secret), length)

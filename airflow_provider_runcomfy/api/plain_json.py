@@ -96,7 +96,7 @@ class _Copy:
         return self._unfit(path, value, "text, a number, true, false, None, a list or an object, as JSON has them")
 
     def _unfit(self, path: str, value: Any, allowed: str) -> Unfit:
-        fault = Fault(path or "inputs", shown(value), allowed)
+        fault = Fault(path or "inputs", short_repr(value), allowed)
         self.faults.append(fault)
         return Unfit(fault.value)
 
@@ -107,11 +107,11 @@ def joined(path: str, *steps: Any) -> str:
         if isinstance(step, str) and _NAME.fullmatch(step):
             path = f"{path}.{step}" if path else step
         else:
-            path = f"{path or 'inputs'}[{shown(step)}]"
+            path = f"{path or 'inputs'}[{short_repr(step)}]"
     return path
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """Return the ``repr`` of a value for an error: one line, cut, and never failing."""
     try:
         # The beginning of a long text is enough, and the end of a pre-signed URL is a secret.

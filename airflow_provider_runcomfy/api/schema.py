@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_runcomfy.api import schemas
 from airflow_provider_runcomfy.api.errors import Fault, InvalidInputError
 from airflow_provider_runcomfy.api.ids import is_model_id
-from airflow_provider_runcomfy.api.plain_json import joined, plain_json, shortened, shown
+from airflow_provider_runcomfy.api.plain_json import joined, plain_json, short_repr, shortened
 
 _SHOWN_FAULTS = 50
 
@@ -61,7 +61,7 @@ def check_model_id(model_id: str) -> str:
     near = _near_model(model_id) if isinstance(model_id, str) else None
     fault = Fault(
         "model_id",
-        shown(model_id),
+        short_repr(model_id),
         "a model id is letters, digits, '_', '.' and '-' in segments between single slashes"
         + (f", say {near}" if near else ""),
     )
@@ -78,10 +78,7 @@ def check_inputs(model_id: str, inputs: Mapping[str, Any]) -> CheckedInputs:
     :raises InvalidInputError: if something is wrong with them; its ``faults`` and its message have everything at once.
     """
     check_model_id(model_id)
-    plain, unfit = plain_json(inputs)
-    if not isinstance(plain, dict):
-        no_object = Fault("inputs", shown(plain), f"an object with the model's fields{_why(plain, 'object')}")
-        raise _invalid(model_id, unfit if isinstance(inputs, Mapping) else [no_object])
+    plain, unfit = _as_object(model_id, inputs)
     published = input_schema(model_id)
     if published is None:
         if unfit:
@@ -94,6 +91,32 @@ def check_inputs(model_id: str, inputs: Mapping[str, Any]) -> CheckedInputs:
     if faults:
         raise _invalid(model_id, faults)
     return CheckedInputs(restored, checked=True)
+
+
+def plain_inputs(model_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return inputs as the JSON object that they are sent as; nothing else is checked.
+
+    :raises InvalidInputError: if they are no mapping, or hold what JSON cannot.
+    """
+    plain, unfit = _as_object(model_id, inputs)
+    if unfit:
+        listed = "; ".join(str(fault) for fault in unfit[:_SHOWN_FAULTS])
+        raise InvalidInputError(
+            f"The inputs of {model_id} cannot be written as JSON: {listed}. "
+            "Nothing was submitted, nothing was charged.",
+            model_id=model_id,
+            faults=unfit,
+        )
+    return plain
+
+
+def _as_object(model_id: str, inputs: Any) -> tuple[dict[str, Any], list[Fault]]:
+    plain, unfit = plain_json(inputs)
+    if isinstance(plain, dict):
+        return plain, unfit
+    no_object = Fault("inputs", short_repr(plain), f"an object with the model's fields{_why(plain, 'object')}")
+    raise _invalid(model_id, unfit if isinstance(inputs, Mapping) else [no_object])
 
 
 def _invalid(model_id: str, faults: Sequence[Fault]) -> InvalidInputError:
@@ -165,10 +188,10 @@ def _schema_faults(inputs: dict[str, Any], schema: Mapping[str, Any]) -> Iterato
         elif error.validator == "additionalProperties":
             for name in error.instance:
                 if name not in fields:
-                    yield Fault(joined(path, name), shown(error.instance[name]), _no_such_field(name, fields))
+                    yield Fault(joined(path, name), short_repr(error.instance[name]), _no_such_field(name, fields))
         else:
             allowed = _described(error.schema) + _why(error.instance, error.schema["type"])
-            yield Fault(path, shown(error.instance), allowed)
+            yield Fault(path, short_repr(error.instance), allowed)
 
 
 def _why(value: Any, wanted: str) -> str:
@@ -226,5 +249,5 @@ def _sum_faults(inputs: dict[str, Any], schema: Mapping[str, Any]) -> Iterator[F
     if all(type(duration) is int for duration in [total, *durations]) and sum(durations) != total:
         given = f"{sum(durations)} = {' + '.join(map(str, durations))}"
         default_total = "" if "duration" in inputs else " when it is not given"
-        allowed = f"the durations must add up to duration, which is {shown(total)}{default_total}"
+        allowed = f"the durations must add up to duration, which is {short_repr(total)}{default_total}"
         yield Fault("multi_prompt[].duration", shortened(given), allowed)

@@ -25,6 +25,7 @@ from airflow_provider_runcomfy.api.ids import is_model_id, is_request_id
 from airflow_provider_runcomfy.api.output import find_media
 from airflow_provider_runcomfy.api.payload import Answer, UnreadableError, one_line, read_json
 from airflow_provider_runcomfy.api.refusals import error_for, is_error, is_known_code, read_code, reason, says_refused
+from airflow_provider_runcomfy.api.schema import check_model_id, plain_inputs
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import Balance, CancelOutcome, GenerationResult, RequestState, RequestStatus
 
@@ -77,26 +78,16 @@ def submit_call(settings: Settings, model_id: str, inputs: Mapping[str, Any]) ->
     """
     Return the paid call, its body already encoded.
 
-    :raises InvalidInputError: if the model id or the inputs cannot be sent; nothing was charged.
+    :raises InvalidInputError: if the model id is none, or the inputs are no object that JSON can hold; nothing was
+        charged.
     """
-    if not is_model_id(model_id):
-        raise InvalidInputError(
-            f"{one_line(repr(model_id), 100)} is no model id: expected segments of letters, digits, '.', '_' and '-' "
-            "joined by slashes, say 'kling/kling-3.0/pro/text-to-video'. Nothing was submitted, nothing was charged.",
-        )
+    check_model_id(model_id)
     doing = f"Submit to {model_id}"
     return Call("POST", f"{settings.base_url}/v1/models/{model_id}", doing, "", model_id, _encode(model_id, inputs))
 
 
 def _encode(model_id: str, inputs: Mapping[str, Any]) -> bytes:
-    try:
-        body = json.dumps(inputs, allow_nan=False).encode("utf-8")
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInputError(
-            f"The inputs for {model_id} cannot be written as JSON ({error}). "
-            "Nothing was submitted, nothing was charged.",
-            model_id=model_id,
-        ) from None
+    body = json.dumps(plain_inputs(model_id, inputs)).encode("utf-8")
     if len(body) > _MAX_BODY_BYTES:
         raise InvalidInputError(
             f"The inputs for {model_id} are {len(body)} bytes of JSON; at most {_MAX_BODY_BYTES} are accepted. Give "
@@ -140,8 +131,7 @@ def models_call(settings: Settings, filters: Mapping[str, str], *, offset: int) 
 
 def model_call(settings: Settings, model_id: str) -> Call:
     """Return the call for one entry of the catalogue."""
-    if not is_model_id(model_id):
-        raise InvalidInputError(f"{one_line(repr(model_id), 100)} is no model id.")
+    check_model_id(model_id)
     return Call("GET", f"{settings.base_url}/v1/models/{model_id}", f"Catalogue entry of {model_id}", "", model_id)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from airflow_provider_runcomfy.api.download_policy import DownloadPolicy, shown, without_query
+from airflow_provider_runcomfy.api.download_policy import DownloadPolicy, redacted_url, without_query
 from airflow_provider_runcomfy.api.errors import DownloadRefusedError
 
 ALLOWED = [
@@ -114,5 +114,5 @@ def test_a_signed_url_does_not_show_its_signature(url: str, plain: str) -> None:
 
 
 def test_a_url_in_a_message_is_printable_and_short() -> None:
-    assert shown("https://a.example/\n\x1b\u202e") == "https://a.example/\\n\\x1b\\u202e"
-    assert len(shown("https://a.example/" + "x" * 9000)) == 203
+    assert redacted_url("https://a.example/\n\x1b\u202e") == "https://a.example/\\n\\x1b\\u202e"
+    assert len(redacted_url("https://a.example/" + "x" * 9000)) == 203
