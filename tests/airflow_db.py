@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+from airflow.sdk.execution_time import context
 from sqlalchemy import select
+
+needs_task_state_store = pytest.mark.skipif(
+    not hasattr(context, "TaskStateStoreAccessor"), reason="this Airflow has no task state store: it is before 3.3"
+)
 
 
 def states(run: Any) -> dict[str, str]:

@@ -48,7 +48,11 @@ def run_dag(airflow_home: Path) -> Callable[..., DagRun]:
 
     def run(dag: DAG, **kwargs: Any) -> DagRun:
         from airflow.dag_processing.bundles.manager import DagBundlesManager
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+        try:
+            from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+        except ImportError:  # Airflow 3.1
+            from airflow.models.dagbag import DagBag, sync_bag_to_db
 
         DagBundlesManager().sync_bundles_to_db()
         bag = DagBag(os.devnull)

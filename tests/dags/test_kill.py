@@ -11,7 +11,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_runcomfy.operators.runcomfy import RunComfyGenerateOperator
 from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
-from tests.airflow_db import record, states, tries
+from tests.airflow_db import needs_task_state_store, record, states, tries
 from tests.runcomfy import CONNECTION_VARIABLE, PRO, connection_to, count
 
 pytestmark = pytest.mark.slow
@@ -27,6 +27,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         yield sandbox
 
 
+@needs_task_state_store
 @pytest.mark.parametrize(
     ("cancel_on_kill", "cancels", "submits"),
     [pytest.param(True, 1, 2, id="cancelled, and a retry submits anew"), pytest.param(False, 0, 1, id="left alone")],

@@ -8,13 +8,14 @@ import socket
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy import exceptions
 from airflow_provider_runcomfy.api import errors
 from airflow_provider_runcomfy.api.download_policy import DEFAULT_HOSTS, DEFAULT_MAX_BYTES
 from airflow_provider_runcomfy.api.settings import DEFAULT_BASE_URL
 from airflow_provider_runcomfy.api.types import CancelOutcome, RequestState
+from airflow_provider_runcomfy.compat import AirflowFailException
 from airflow_provider_runcomfy.exceptions import RunComfyConnectionError, airflow_errors, to_airflow
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook, RunComfyHook
 from airflow_provider_runcomfy.sandbox.server import running_sandbox

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -225,7 +226,7 @@ async def test_only_a_task_that_is_over_for_good_cancels_its_request(
 
     monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy.state_of", found)
     trigger = a_trigger(queued, cancel_on_kill=True)
-    monkeypatch.setattr(RunComfyRequestTrigger, "task_instance", object())
+    trigger.task_instance = SimpleNamespace(task_id="wait")
 
     await trigger.on_kill()
 
