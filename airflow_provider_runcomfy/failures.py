@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_runcomfy.api.moderation import is_moderation
+from airflow_provider_runcomfy.api.polling import End, Ending
+from airflow_provider_runcomfy.api.types import CancelOutcome
 from airflow_provider_runcomfy.exceptions import (
     GenerationCancelledError,
     GenerationFailedError,
@@ -12,14 +15,60 @@ from airflow_provider_runcomfy.exceptions import (
     GenerationModeratedError,
     GenerationTimeoutError,
     RequestNotAvailableError,
+    RunComfyConnectionError,
+    RunComfyFailError,
     RunComfyRetryableError,
     SubmissionChangedError,
     UnknownSubmissionError,
 )
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.exceptions import AirflowException
+
     from airflow_provider_runcomfy.api.errors import SubmissionUnknownError
     from airflow_provider_runcomfy.record import Submission
+
+
+@dataclass(frozen=True)
+class Asker:
+    """
+    A task that is told how a request ended: what a person does next depends on who submitted it, and who remembers.
+
+    :param anew: what has the generation submitted once more.
+    :param again: what has the same request waited for once more.
+    :param retry_pays: what a retry needs, besides what its parameters say, to submit once more.
+    """
+
+    anew: str
+    again: str
+    retry_pays: str = ""
+
+
+#: A task that submitted the request, and whose later tries know of it.
+SUBMITTER = Asker(
+    anew="clear the task",
+    again="clear the task to wait for it again, with a new budget of time, which pays nothing",
+)
+#: A task that submitted the request before Airflow 3.3, where nothing of a try outlives it.
+SUBMITTER_WITHOUT_RECORD = Asker(
+    anew="start a new Dag run (before Airflow 3.3 no later try of this task knows of the request)",
+    again=(
+        "wait for it with a RunComfyRequestSensor, which pays nothing (before Airflow 3.3 no later try of this task "
+        "knows of the request)"
+    ),
+    retry_pays=", but before Airflow 3.3 only with on_unknown_submission='resubmit'",
+)
+#: A task that got the request from another one, and only waits for it or copies its result.
+WAITER = Asker(
+    anew="clear the task that submitted it (before Airflow 3.3: start a new Dag run)",
+    again="clear this task to wait for it again, which pays nothing",
+)
+
+
+def submitter(context: Context) -> Asker:
+    """Return who a running task is that submits."""
+    return SUBMITTER_WITHOUT_RECORD if context.get("task_state_store") is None else SUBMITTER
 
 
 def unknown_submission(last: Submission, model_id: str, how_to_settle: str) -> UnknownSubmissionError:
@@ -64,49 +113,122 @@ def submission_changed(last: Submission, model_id: str, conn_id: str) -> Submiss
     )
 
 
-def request_gone(request_id: str, model_id: str | None = None) -> RequestNotAvailableError:
+def without_result(
+    request_id: str,
+    ending: Ending,
+    asker: Asker,
+    *,
+    model_id: str | None = None,
+    will_resubmit: bool = False,
+    cancel: CancelOutcome | None = None,
+) -> AirflowException:
+    """
+    Return the error for a wait that ended without a success.
+
+    :param will_resubmit: whether a retry submits a failed generation again.
+    :param cancel: what became of the cancel after a time-out; None where nobody tried.
+    """
+    match ending.end:
+        case End.FAILED:
+            return generation_failed(request_id, ending.reason, model_id, will_resubmit=will_resubmit, asker=asker)
+        case End.CANCELLED:
+            return generation_cancelled(request_id, asker)
+        case End.TIMED_OUT:
+            return generation_timed_out(request_id, ending.reason, asker, cancel)
+        case End.UNAUTHENTICATED:
+            return RunComfyConnectionError(
+                f"{_sentence(ending.reason)} Request {request_id} goes on and is charged. Mend the connection, then "
+                f"{asker.again}."
+            )
+        case _:
+            return request_gone(request_id, model_id, asker)
+
+
+def request_gone(request_id: str, model_id: str | None = None, asker: Asker = SUBMITTER) -> RequestNotAvailableError:
     """Return the error for a request that has expired, or is another account's."""
     of_model = f" for {model_id}" if model_id else ""
     return RequestNotAvailableError(
         f"RunComfy no longer has request {request_id}{of_model}, or it is another account's. It was paid for. Copies "
-        "that were made of its result are still there; clear the task that submitted it to pay anew."
+        f"that were made of its result are still there; {asker.anew} to pay anew."
     )
 
 
 def generation_failed(
-    request_id: str, reason: str, model_id: str | None = None, *, will_resubmit: bool = False
+    request_id: str,
+    reason: str,
+    model_id: str | None = None,
+    *,
+    will_resubmit: bool = False,
+    asker: Asker = SUBMITTER,
 ) -> GenerationFailedError | GenerationFailedRetryableError:
     """Return the error for a failed generation; one that moderation refused is never submitted again by itself."""
-    said = f"Request {request_id}{f' for {model_id}' if model_id else ''} failed: {reason or 'no reason given'}."
+    of_model = f" for {model_id}" if model_id else ""
+    said = f"Request {request_id}{of_model} failed: {_sentence(reason or 'no reason given')}"
     charged = "RunComfy's billing page tells what was charged."
     if is_moderation(reason):
         return GenerationModeratedError(
             f"{said} It reads like a refusal by content moderation, so the same inputs would be refused again and no "
-            f"retry submits them. Change the inputs and clear the task. {charged}"
+            f"retry submits them. Change the inputs and {asker.anew}. {charged}"
         )
     if will_resubmit:
         return GenerationFailedRetryableError(
-            f"{said} A retry, if one is left, submits it again and pays anew (resubmit_failed). {charged}"
+            f"{said} A retry, if one is left, submits it again and pays anew (resubmit_failed){asker.retry_pays}. "
+            f"{charged}"
         )
+    or_else = ", or set resubmit_failed=True to have retries do so" if asker is SUBMITTER else ""
     return GenerationFailedError(
-        f"{said} No retry submits it again. Clear the task to pay anew, or set resubmit_failed=True to have retries "
-        f"do so. {charged}"
+        f"{said} No retry submits it again. {_capital(asker.anew)} to pay anew{or_else}. {charged}"
     )
 
 
-def generation_cancelled(request_id: str) -> GenerationCancelledError:
+def generation_cancelled(request_id: str, asker: Asker) -> GenerationCancelledError:
     """Return the error for a request that somebody cancelled under the task that waited for it."""
     return GenerationCancelledError(
         f"Request {request_id} was cancelled by somebody while it was queued; nothing is charged for it. "
-        "Clear the task to submit anew."
+        f"{_capital(asker.anew)} to submit anew."
     )
 
 
-def generation_timed_out(request_id: str, last_error: str = "") -> GenerationTimeoutError:
-    """Return the error for a request that did not end in time."""
-    trouble = f" The last poll failed: {last_error}" if last_error else ""
-    return GenerationTimeoutError(
-        f"Request {request_id} did not end in time.{trouble} Unless it was cancelled it goes on and is charged: clear "
-        "the task to wait for it again with a new budget of time, which submits and pays nothing. If it was cancelled, "
-        "a clear submits anew."
+def cancelled_by_kill(request_id: str, asker: Asker) -> RunComfyRetryableError:
+    """Return the error for a request that the task's own ``on_kill`` cancelled under it."""
+    return RunComfyRetryableError(
+        f"The task was killed, and request {request_id} was cancelled while it was queued (cancel_on_kill): nothing is "
+        f"charged for it. A retry submits anew{asker.retry_pays}."
     )
+
+
+def generation_timed_out(
+    request_id: str, last_error: str, asker: Asker, cancel: CancelOutcome | None = None
+) -> GenerationTimeoutError:
+    """Return the error for a request that did not end in time, with what became of its cancel if there was one."""
+    trouble = f" The last poll failed: {_sentence(last_error)}" if last_error else ""
+    became = "goes on and is charged" if cancel is None else cancel.meaning
+    again = _capital(asker.again)
+    if cancel is CancelOutcome.CANCELLED:
+        next_step = f"{_capital(asker.anew)} to submit anew"
+    elif cancel in (None, CancelOutcome.NOT_CANCELLABLE):
+        next_step = again
+    else:
+        next_step = f"{again}; if it was cancelled, {asker.anew} to submit anew"
+    return GenerationTimeoutError(f"Request {request_id} did not end in time.{trouble} It {became}. {next_step}.")
+
+
+def wrong_event(reason: str, asker: Asker) -> RunComfyRetryableError | RunComfyFailError:
+    """Return the error for an event that no trigger of this package sends; it is retried only where that is free."""
+    said = f"The task was resumed with an event that is not its trigger's ({reason})."
+    if asker is SUBMITTER_WITHOUT_RECORD:
+        return RunComfyFailError(
+            f"{said} Its request goes on and is charged; the id is in this task's log and in its XCom 'request_id': "
+            f"{asker.again}."
+        )
+    return RunComfyRetryableError(f"{said} Its request goes on; a retry waits for it again and pays nothing.")
+
+
+def _sentence(text: str) -> str:
+    """Return what somebody else has written as a sentence that another can follow."""
+    text = text.rstrip()
+    return text if text.endswith(("!", "?")) else f"{text.rstrip('.')}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

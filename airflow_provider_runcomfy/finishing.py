@@ -11,10 +11,10 @@ from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult
 from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
 from airflow_provider_runcomfy.record import Outcome
 from airflow_provider_runcomfy.store import record_store
-from airflow_provider_runcomfy.waiting import failure_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.exceptions import AirflowException
     from airflow.sdk.types import Logger
 
     from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
@@ -37,37 +37,48 @@ def hand_over(result: GenerationResult, model_id: str, context: Context, log: Lo
 
 
 def failure(
-    request_id: str, ending: Ending, model_id: str, context: Context, log: Logger, *, will_resubmit: bool
-) -> Exception:
+    request_id: str,
+    ending: Ending,
+    model_id: str,
+    context: Context,
+    log: Logger,
+    *,
+    will_resubmit: bool,
+    cancel: CancelOutcome | None = None,
+) -> AirflowException:
     """Return the error for a wait that ended otherwise, after it was noted in the record."""
     if ending.end is End.FAILED:
         outcome = Outcome.MODERATED if is_moderation(ending.reason) else Outcome.FAILED
         _note(context, request_id, outcome, log, detail=ending.reason)
-        return failures.generation_failed(request_id, ending.reason, model_id, will_resubmit=will_resubmit)
-    if ending.end in _BECAME:
+    elif ending.end in _BECAME:
         _note(context, request_id, _BECAME[ending.end], log, detail=ending.reason or None)
-    return failure_of(request_id, ending)
-
-
-def cancelled_by_kill(request_id: str, context: Context, log: Logger) -> RunComfyRetryableError:
-    """Return the error for a request that the task's own ``on_kill`` cancelled under it, after noting that."""
-    _note(context, request_id, Outcome.CANCELLED, log, detail="cancelled when the task was killed")
-    return RunComfyRetryableError(
-        f"The task was killed, and request {request_id} was cancelled while it was queued (cancel_on_kill): nothing is "
-        "charged for it. A retry submits anew."
+    return failures.without_result(
+        request_id,
+        ending,
+        failures.submitter(context),
+        model_id=model_id,
+        will_resubmit=will_resubmit,
+        cancel=cancel,
     )
 
 
-def cancel_after_timeout(request_id: str, hook: RunComfyHook, context: Context, log: Logger) -> None:
-    """Cancel a request that did not end in time, if it is still queued, and say what became of it."""
+def cancelled_by_kill(request_id: str, context: Context, log: Logger) -> AirflowException:
+    """Return the error for a request that the task's own ``on_kill`` cancelled under it, after noting that."""
+    _note(context, request_id, Outcome.CANCELLED, log, detail="cancelled when the task was killed")
+    return failures.cancelled_by_kill(request_id, failures.submitter(context))
+
+
+def cancel_after_timeout(request_id: str, hook: RunComfyHook, context: Context, log: Logger) -> CancelOutcome:
+    """Cancel a request that did not end in time, if it is still queued, and return what became of it."""
     try:
         outcome = hook.cancel(request_id)
     except (RunComfyRetryableError, RunComfyFailError) as error:
         log.warning("Whether request %s was cancelled is not known: %s", request_id, error)
-        return
+        return CancelOutcome.UNKNOWN
     log.info("Request %s %s.", request_id, outcome.meaning)
     if outcome is CancelOutcome.CANCELLED:
         _note(context, request_id, Outcome.CANCELLED, log, detail="cancelled at the time-out")
+    return outcome
 
 
 def _note(context: Context, request_id: str, outcome: Outcome, log: Logger, **facts: str | float | None) -> None:

@@ -17,6 +17,12 @@ class GivenRequest:
     request_id: str
     result: Mapping[str, Any]
 
+    @property
+    def model_id(self) -> str | None:
+        """The model that the result names; None where it names none."""
+        model_id = self.result.get("model_id")
+        return model_id if isinstance(model_id, str) else None
+
 
 def given_requests(value: Any, *, parameter: str = "request_id") -> list[GivenRequest]:
     """
@@ -64,8 +70,9 @@ def _given(item: Any, parameter: str) -> GivenRequest:
     # "None" is what Jinja makes of a None.
     if item is None or item == "None":
         raise InvalidInputsError(
-            f"`{parameter}` is None: the upstream task gave no request id, as when a person marked it successful by "
-            f"hand. Nothing was sent to RunComfy. Clear the upstream task, or give `{parameter}` an id."
+            f"`{parameter}` is None: the upstream task gave no request id, as when it failed, or when a person marked "
+            f"it successful by hand. Nothing was sent to RunComfy. Clear the upstream task, or give `{parameter}` an "
+            'id; that of a generate task that failed is in its XCom of that name: `generate.output["request_id"]`.'
         )
     if not is_request_id(request_id):
         raise InvalidInputsError(

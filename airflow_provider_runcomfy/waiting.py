@@ -1,4 +1,4 @@
-"""Wait on a worker: the poll decisions of :mod:`api.polling` with a client and a clock, and how a wait ends."""
+"""Wait on a worker: the poll decisions of :mod:`api.polling` with a client and a clock."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from airflow_provider_runcomfy import failures
 from airflow_provider_runcomfy.api.errors import RunComfyError
-from airflow_provider_runcomfy.api.polling import Ask, End, Ending, Poller, Step
-from airflow_provider_runcomfy.api.types import RequestState, RequestStatus
-from airflow_provider_runcomfy.exceptions import RunComfyConnectionError
+from airflow_provider_runcomfy.api.polling import Ask, Ending, Poller, Step
+from airflow_provider_runcomfy.api.types import GenerationResult, RequestState, RequestStatus
 
 if TYPE_CHECKING:
-    from airflow.sdk.exceptions import AirflowException
     from airflow.sdk.types import Logger
 
     from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+
+# A trigger that fires sooner can burn a retry: Airflow's scheduler still counts the task as queued.
+SHORTEST_DEFERRAL_SECONDS = 5.0
+
+_ENDED = {
+    RequestState.SUCCEEDED: "has succeeded",
+    RequestState.FAILED: "has failed",
+    RequestState.CANCELLED: "was cancelled",
+}
 
 
 class Progress:
@@ -33,6 +39,10 @@ class Progress:
         state = "has ended" if status.state is RequestState.COMPLETED else f"is {status.state.value}{place}"
         self._say(f"Request {self._request_id} {state}.")
 
+    def result(self, result: GenerationResult) -> None:
+        """Take note of an answer of `/result`, which knows no place in the queue, and tells one end from another."""
+        self._say(f"Request {self._request_id} {_ENDED.get(result.state, f'is {result.state.value}')}.")
+
     def failed_poll(self, error: RunComfyError) -> None:
         """Take note of a poll that failed: it does not end the wait."""
         self._say(f"Polling goes on: {error}")
@@ -43,12 +53,40 @@ class Progress:
             self._log.info("%s", text)
 
 
-def look_once(hook: RunComfyHook, request_id: str, poller: Poller, progress: Progress) -> Step | Ending:
-    """Ask for the result once, free of charge; a refused token is read once more from the connection."""
-    step = _take(hook, request_id, Step(Ask.RESULT, 0.0), poller, progress)
-    if isinstance(step, Step) and step.reread_connection:
-        return _take(hook, request_id, step, poller, progress)
-    return step
+class Lookout:
+    """
+    Look at requests now and then, free of charge: for a sensor, which keeps its own time.
+
+    :param since: since when the sensor waits, in seconds since the epoch.
+    """
+
+    def __init__(self, hook: RunComfyHook, since: float, log: Logger) -> None:
+        self._hook = hook
+        self._since = since
+        self._log = log
+        self._pollers: dict[str, Poller] = {}
+        self._progress: dict[str, Progress] = {}
+        self._endings: dict[str, Ending] = {}
+
+    def ending_of(self, request_id: str) -> Ending | None:
+        """Return how a request ended; None while it has not, and where the look failed: that ends nothing."""
+        if request_id in self._endings:
+            return self._endings[request_id]
+        poller = self._pollers.setdefault(request_id, self._poller())
+        progress = self._progress.setdefault(request_id, Progress(request_id, self._log))
+        step = _take(self._hook, request_id, Step(Ask.RESULT, 0.0), poller, progress)
+        if isinstance(step, Step) and step.reread_connection:
+            step = _take(self._hook, request_id, step, poller, progress)
+        if isinstance(step, Step):
+            return None
+        self._endings[request_id] = step
+        return step
+
+    def _poller(self) -> Poller:
+        # When to look again is the sensor's own business, so this has neither a pace nor an end.
+        return Poller(
+            now=time.time(), deadline=float("inf"), poll_interval=1.0, max_poll_interval=1.0, submitted_at=self._since
+        )
 
 
 def wait_on_worker(
@@ -71,28 +109,12 @@ def _take(hook: RunComfyHook, request_id: str, step: Step, poller: Poller, progr
         if step.reread_connection:
             hook.forget_connection()
         if step.ask is Ask.RESULT:
-            return poller.on_result(hook.client.get_result(request_id), time.time())
+            result = hook.client.get_result(request_id)
+            progress.result(result)
+            return poller.on_result(result, time.time())
         status = hook.client.get_status(request_id)
         progress.status(status)
         return poller.on_status(status, time.time())
     except RunComfyError as error:
         progress.failed_poll(error)
         return poller.on_error(error, step.ask, time.time())
-
-
-def failure_of(request_id: str, ending: Ending) -> AirflowException:
-    """Return the error for a wait that ended without a success."""
-    match ending.end:
-        case End.FAILED:
-            return failures.generation_failed(request_id, ending.reason)
-        case End.CANCELLED:
-            return failures.generation_cancelled(request_id)
-        case End.TIMED_OUT:
-            return failures.generation_timed_out(request_id, ending.reason)
-        case End.UNAUTHENTICATED:
-            return RunComfyConnectionError(
-                f"{ending.reason} Request {request_id} goes on and is charged. Mend the connection, then clear the "
-                "task: it waits for the same request and pays nothing."
-            )
-        case _:
-            return failures.request_gone(request_id)

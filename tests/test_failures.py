@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -10,6 +11,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow_provider_runcomfy import exceptions as ours
 from airflow_provider_runcomfy import failures
 from airflow_provider_runcomfy.api import errors
+from airflow_provider_runcomfy.api.polling import End, Ending
+from airflow_provider_runcomfy.api.types import CancelOutcome
 from airflow_provider_runcomfy.record import Submission
 from airflow_provider_runcomfy.store import NoStore, TaskStateStore
 
@@ -67,56 +70,237 @@ CHARGED = "RunComfy's billing page tells what was charged."
             "task to pay anew.",
             id="another model",
         ),
+    ],
+)
+def test_each_stop_before_the_wait_says_what_became_of_request_and_money_and_what_to_do(
+    error: AirflowException, kind: type[AirflowException], message: str
+) -> None:
+    assert type(error) is kind
+    assert str(error) == message
+
+
+SUBMITTER, WITHOUT, WAITER = failures.SUBMITTER, failures.SUBMITTER_WITHOUT_RECORD, failures.WAITER
+NO_LATER_TRY = "(before Airflow 3.3 no later try of this task knows of the request)"
+CLEAR_THE_OTHER = "lear the task that submitted it (before Airflow 3.3: start a new Dag run)"
+
+
+@pytest.mark.parametrize(
+    ("context", "asker"),
+    [({"task_state_store": object()}, SUBMITTER), ({}, WITHOUT), ({"task_state_store": None}, WITHOUT)],
+    ids=["3.3", "3.2", "no store"],
+)
+def test_who_submits_remembers_where_there_is_a_store(context: Any, asker: failures.Asker) -> None:
+    assert failures.submitter(context) is asker
+
+
+FAILED, MODERATED = Ending(End.FAILED, reason="out of memory."), Ending(End.FAILED, reason="NSFW content")
+UNAUTHENTICATED = Ending(End.UNAUTHENTICATED, reason="HTTP 401.")
+TIMED_OUT = Ending(End.TIMED_OUT, reason="HTTP 503")
+
+
+@pytest.mark.parametrize(
+    ("ending", "asker", "kind", "message"),
+    [
         pytest.param(
-            failures.request_gone("r1", "model/a"),
-            ours.RequestNotAvailableError,
+            Ending(End.NOT_FOUND), SUBMITTER, ours.RequestNotAvailableError,
             "RunComfy no longer has request r1 for model/a, or it is another account's. It was paid for. Copies that "
-            "were made of its result are still there; clear the task that submitted it to pay anew.",
+            "were made of its result are still there; clear the task to pay anew.",
             id="gone",
         ),
         pytest.param(
-            failures.generation_failed("r1", "out of memory", "model/a"),
-            ours.GenerationFailedError,
+            Ending(End.FORBIDDEN), WITHOUT, ours.RequestNotAvailableError,
+            "RunComfy no longer has request r1 for model/a, or it is another account's. It was paid for. Copies that "
+            f"were made of its result are still there; start a new Dag run {NO_LATER_TRY} to pay anew.",
+            id="gone, no record",
+        ),
+        pytest.param(
+            Ending(End.NOT_FOUND), WAITER, ours.RequestNotAvailableError,
+            "RunComfy no longer has request r1 for model/a, or it is another account's. It was paid for. Copies that "
+            f"were made of its result are still there; c{CLEAR_THE_OTHER} to pay anew.",
+            id="gone, another task's",
+        ),
+        pytest.param(
+            FAILED, SUBMITTER, ours.GenerationFailedError,
             "Request r1 for model/a failed: out of memory. No retry submits it again. Clear the task to pay anew, or "
             f"set resubmit_failed=True to have retries do so. {CHARGED}",
             id="failed",
         ),
         pytest.param(
-            failures.generation_failed("r1", "", "model/a", will_resubmit=True),
-            ours.GenerationFailedRetryableError,
-            "Request r1 for model/a failed: no reason given. A retry, if one is left, submits it again and pays anew "
-            f"(resubmit_failed). {CHARGED}",
-            id="failed, resubmit_failed",
+            FAILED, WITHOUT, ours.GenerationFailedError,
+            f"Request r1 for model/a failed: out of memory. No retry submits it again. Start a new Dag run "
+            f"{NO_LATER_TRY} to pay anew. {CHARGED}",
+            id="failed, no record",
         ),
         pytest.param(
-            failures.generation_failed("r1", "NSFW content", will_resubmit=True),
-            ours.GenerationModeratedError,
-            "Request r1 failed: NSFW content. It reads like a refusal by content moderation, so the same inputs would "
-            f"be refused again and no retry submits them. Change the inputs and clear the task. {CHARGED}",
-            id="moderated, resubmit_failed",
+            FAILED, WAITER, ours.GenerationFailedError,
+            f"Request r1 for model/a failed: out of memory. No retry submits it again. C{CLEAR_THE_OTHER} to pay "
+            f"anew. {CHARGED}",
+            id="failed, another task's",
         ),
         pytest.param(
-            failures.generation_cancelled("r1"),
-            ours.GenerationCancelledError,
+            MODERATED, SUBMITTER, ours.GenerationModeratedError,
+            "Request r1 for model/a failed: NSFW content. It reads like a refusal by content moderation, so the same "
+            "inputs would be refused again and no retry submits them. Change the inputs and clear the task. "
+            f"{CHARGED}",
+            id="moderated",
+        ),
+        pytest.param(
+            MODERATED, WAITER, ours.GenerationModeratedError,
+            "Request r1 for model/a failed: NSFW content. It reads like a refusal by content moderation, so the same "
+            f"inputs would be refused again and no retry submits them. Change the inputs and c{CLEAR_THE_OTHER}. "
+            f"{CHARGED}",
+            id="moderated, another task's",
+        ),
+        pytest.param(
+            Ending(End.CANCELLED), SUBMITTER, ours.GenerationCancelledError,
             "Request r1 was cancelled by somebody while it was queued; nothing is charged for it. Clear the task to "
             "submit anew.",
             id="cancelled",
         ),
         pytest.param(
-            failures.generation_timed_out("r1", "HTTP 503"),
-            ours.GenerationTimeoutError,
-            "Request r1 did not end in time. The last poll failed: HTTP 503 Unless it was cancelled it goes on and is "
-            "charged: clear the task to wait for it again with a new budget of time, which submits and pays nothing. "
-            "If it was cancelled, a clear submits anew.",
+            Ending(End.CANCELLED), WAITER, ours.GenerationCancelledError,
+            "Request r1 was cancelled by somebody while it was queued; nothing is charged for it. "
+            f"C{CLEAR_THE_OTHER} to submit anew.",
+            id="cancelled, another task's",
+        ),
+        pytest.param(
+            UNAUTHENTICATED, SUBMITTER, ours.RunComfyConnectionError,
+            "HTTP 401. Request r1 goes on and is charged. Mend the connection, then clear the task to wait for it "
+            "again, with a new budget of time, which pays nothing.",
+            id="bad token",
+        ),
+        pytest.param(
+            UNAUTHENTICATED, WITHOUT, ours.RunComfyConnectionError,
+            "HTTP 401. Request r1 goes on and is charged. Mend the connection, then wait for it with a "
+            f"RunComfyRequestSensor, which pays nothing {NO_LATER_TRY}.",
+            id="bad token, no record",
+        ),
+        pytest.param(
+            UNAUTHENTICATED, WAITER, ours.RunComfyConnectionError,
+            "HTTP 401. Request r1 goes on and is charged. Mend the connection, then clear this task to wait for it "
+            "again, which pays nothing.",
+            id="bad token, another task's",
+        ),
+        pytest.param(
+            TIMED_OUT, SUBMITTER, ours.GenerationTimeoutError,
+            "Request r1 did not end in time. The last poll failed: HTTP 503. It goes on and is charged. Clear the task "
+            "to wait for it again, with a new budget of time, which pays nothing.",
             id="timed out",
         ),
+        pytest.param(
+            Ending(End.TIMED_OUT), WITHOUT, ours.GenerationTimeoutError,
+            "Request r1 did not end in time. It goes on and is charged. Wait for it with a RunComfyRequestSensor, "
+            f"which pays nothing {NO_LATER_TRY}.",
+            id="timed out, no record",
+        ),
+        pytest.param(
+            Ending(End.TIMED_OUT), WAITER, ours.GenerationTimeoutError,
+            "Request r1 did not end in time. It goes on and is charged. Clear this task to wait for it again, which "
+            "pays nothing.",
+            id="timed out, another task's",
+        ),
     ],
-)
-def test_each_end_says_what_became_of_request_and_money_and_what_to_do(
-    error: AirflowException, kind: type[AirflowException], message: str
+)  # fmt: skip
+def test_each_end_says_what_became_of_request_and_money_and_what_the_one_who_asks_can_do(
+    ending: Ending, asker: failures.Asker, kind: type[AirflowException], message: str
 ) -> None:
+    error = failures.without_result("r1", ending, asker, model_id="model/a")
     assert type(error) is kind
     assert str(error) == message
+
+
+@pytest.mark.parametrize(
+    ("cancel", "asker", "told"),
+    [
+        pytest.param(
+            CancelOutcome.CANCELLED, SUBMITTER,
+            "It was cancelled while it was queued; nothing is charged for it. Clear the task to submit anew.",
+            id="cancelled",
+        ),
+        pytest.param(
+            CancelOutcome.CANCELLED, WITHOUT,
+            f"It was cancelled while it was queued; nothing is charged for it. Start a new Dag run {NO_LATER_TRY} to "
+            "submit anew.",
+            id="cancelled, no record",
+        ),
+        pytest.param(
+            CancelOutcome.NOT_CANCELLABLE, SUBMITTER,
+            "It could not be cancelled: it runs or has ended, and is charged. Clear the task to wait for it again, "
+            "with a new budget of time, which pays nothing.",
+            id="running",
+        ),
+        pytest.param(
+            CancelOutcome.UNKNOWN, SUBMITTER,
+            "It may or may not have been cancelled; whether it is charged is not known. Clear the task to wait for it "
+            "again, with a new budget of time, which pays nothing; if it was cancelled, clear the task to submit anew.",
+            id="not known",
+        ),
+    ],
+)  # fmt: skip
+def test_a_time_out_says_what_became_of_the_cancel(cancel: CancelOutcome, asker: failures.Asker, told: str) -> None:
+    error = failures.without_result("r1", Ending(End.TIMED_OUT), asker, cancel=cancel)
+    assert str(error) == f"Request r1 did not end in time. {told}"
+
+
+@pytest.mark.parametrize(
+    ("asker", "proviso"),
+    [(SUBMITTER, ""), (WITHOUT, ", but before Airflow 3.3 only with on_unknown_submission='resubmit'")],
+    ids=["record", "no record"],
+)
+def test_what_a_retry_pays_anew_before_airflow_3_3_depends(asker: failures.Asker, proviso: str) -> None:
+    failed = failures.without_result("r1", Ending(End.FAILED), asker, will_resubmit=True)
+    killed = failures.cancelled_by_kill("r1", asker)
+    assert type(failed) is ours.GenerationFailedRetryableError
+    assert str(failed) == (
+        "Request r1 failed: no reason given. A retry, if one is left, submits it again and pays anew "
+        f"(resubmit_failed){proviso}. {CHARGED}"
+    )
+    assert type(killed) is ours.RunComfyRetryableError
+    assert str(killed) == (
+        "The task was killed, and request r1 was cancelled while it was queued (cancel_on_kill): nothing is charged "
+        f"for it. A retry submits anew{proviso}."
+    )
+
+
+def test_moderation_is_never_retried() -> None:
+    error = failures.without_result("r1", MODERATED, SUBMITTER, will_resubmit=True)
+    assert type(error) is ours.GenerationModeratedError
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("told to.", "told to. No"),
+        ("told to", "told to. No"),
+        ("told to... ", "told to. No"),
+        ("told to!", "told to! No"),
+        ("why?", "why? No"),
+    ],
+)
+def test_what_runcomfy_says_ends_with_one_full_stop(reason: str, said: str) -> None:
+    assert f"failed: {said} retry" in str(failures.generation_failed("r1", reason))
+
+
+@pytest.mark.parametrize(
+    ("asker", "kind", "told"),
+    [
+        (SUBMITTER, ours.RunComfyRetryableError, "Its request goes on; a retry waits for it again and pays nothing."),
+        (WAITER, ours.RunComfyRetryableError, "Its request goes on; a retry waits for it again and pays nothing."),
+        (
+            WITHOUT,
+            ours.RunComfyFailError,
+            "Its request goes on and is charged; the id is in this task's log and in its XCom 'request_id': wait for "
+            f"it with a RunComfyRequestSensor, which pays nothing {NO_LATER_TRY}.",
+        ),
+    ],
+    ids=["submitter", "waiter", "no record"],
+)
+def test_a_strange_event_is_retried_only_where_that_pays_nothing(
+    asker: failures.Asker, kind: type[AirflowException], told: str
+) -> None:
+    error = failures.wrong_event("it names no request", asker)
+    assert type(error) is kind
+    assert str(error) == (f"The task was resumed with an event that is not its trigger's (it names no request). {told}")
 
 
 def test_the_two_ways_out_of_an_unknown_submission_are_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -144,8 +145,8 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _require_positive("poll_interval", poll_interval)
-        _require_positive("max_poll_interval", max_poll_interval)
+        require_positive("poll_interval", poll_interval)
+        require_positive("max_poll_interval", max_poll_interval)
         if not isinstance(timeout, timedelta) or timeout <= timedelta():
             raise ValueError(f"timeout must be a timedelta above zero; got {timeout!r}")
         self.deferrable = deferrable
@@ -167,15 +168,19 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         context["ti"].xcom_push(key="request_id", value=obtained.request_id)
         if obtained.result is not None:
             return self._hand_over(obtained.result, context)
-        if self.deferrable:
+        if self.deferrable and self._is_worth_deferring(obtained):
             self._defer(obtained)
         return self._finish(obtained.request_id, self._wait(hook, obtained), context)
 
     def execute_complete(self, context: Context, event: Any) -> Any:
         """Resume when the trigger has seen the end."""
-        from airflow_provider_runcomfy.triggers.events import from_event
+        from airflow_provider_runcomfy.api.polling import End
+        from airflow_provider_runcomfy.failures import submitter
+        from airflow_provider_runcomfy.triggers.events import one_from_event
 
-        [(request_id, ending)] = from_event(event).items()
+        request_id, ending = one_from_event(event, submitter(context))
+        if ending.end in (End.TIMED_OUT, End.UNAUTHENTICATED):
+            self._remember_for_kill(request_id)
         return self._finish(request_id, ending, context)
 
     def on_kill(self) -> None:
@@ -202,6 +207,19 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         from dataclasses import replace
 
         return replace(super()._order(), resubmit_failed=self.resubmit_failed, timeout=self.timeout)
+
+    def _remember_for_kill(self, request_id: str) -> None:
+        from airflow_provider_runcomfy.api.errors import RunComfyError
+
+        # Without a connection there is nothing that a kill could do.
+        with suppress(RunComfyError):
+            self._waits_for = (self._hook().settings, request_id)
+
+    def _is_worth_deferring(self, obtained: Obtained) -> bool:
+        """Whether the deadline leaves time enough; a retry may come after it, and then only looks once more."""
+        from airflow_provider_runcomfy import waiting
+
+        return self._end_time(obtained) - time.time() > waiting.SHORTEST_DEFERRAL_SECONDS
 
     def _defer(self, obtained: Obtained) -> None:
         from airflow_provider_runcomfy.triggers.runcomfy import RunComfyRequestTrigger
@@ -243,10 +261,11 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
             return self._hand_over(ending.result, context)
         if ending.end is End.CANCELLED and self._was_killed:
             raise finishing.cancelled_by_kill(request_id, context, self.log)
+        cancel = None
         if ending.end is End.TIMED_OUT and self.cancel_on_timeout:
-            finishing.cancel_after_timeout(request_id, self._hook(), context, self.log)
+            cancel = finishing.cancel_after_timeout(request_id, self._hook(), context, self.log)
         raise finishing.failure(
-            request_id, ending, self.model_id, context, self.log, will_resubmit=self.resubmit_failed
+            request_id, ending, self.model_id, context, self.log, will_resubmit=self.resubmit_failed, cancel=cancel
         )
 
     def _hand_over(self, result: GenerationResult, context: Context) -> Any:
@@ -279,12 +298,23 @@ class RunComfyCancelOperator(BaseOperator):
         self.runcomfy_conn_id = runcomfy_conn_id
 
     def execute(self, context: Context) -> Any:
-        """Cancel each request, and say what became of it."""
+        """Cancel each request, and say what became of it; one that cannot be cancelled keeps no other from it."""
+        from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
         from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
         from airflow_provider_runcomfy.request_ids import is_one_request, request_ids
 
         hook = RunComfyHook(self.runcomfy_conn_id)
-        answers = [self._cancel(hook, request_id) for request_id in request_ids(self.request_id)]
+        answers: list[dict[str, str]] = []
+        problems: list[RunComfyRetryableError | RunComfyFailError] = []
+        for request_id in request_ids(self.request_id):
+            try:
+                answers.append(self._cancel(hook, request_id))
+            except (RunComfyRetryableError, RunComfyFailError) as error:
+                self.log.error("Request %s was not cancelled: %s", request_id, error)
+                problems.append(error)
+        if problems:
+            # If a retry can mend one of them, it has to be given the chance.
+            raise next((p for p in problems if isinstance(p, RunComfyRetryableError)), problems[0])
         return answers[0] if is_one_request(self.request_id) else answers
 
     def _cancel(self, hook: RunComfyHook, request_id: str) -> dict[str, str]:
@@ -298,6 +328,11 @@ def _require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
 
 
-def _require_positive(name: str, value: float) -> None:
+def require_positive(name: str, value: float) -> None:
+    """
+    Refuse an interval that is none.
+
+    :raises ValueError: if ``value`` is no number of seconds above 0.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ValueError(f"{name} must be a number of seconds above 0; got {value!r}")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy.compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_runcomfy.operators.runcomfy import require_positive
+from airflow_provider_runcomfy.request_ids import given_requests, is_one_request, request_ids
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_runcomfy.api.polling import Ending, Step
-    from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+    from airflow_provider_runcomfy.api.polling import Ending
+    from airflow_provider_runcomfy.waiting import Lookout
 
 
 class RunComfyRequestSensor(BaseSensorOperator):
@@ -54,40 +57,60 @@ class RunComfyRequestSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
+        if deferrable:
+            require_positive("poke_interval", self.poke_interval)
+            require_positive("max_poll_interval", max_poll_interval)
         self.request_id = request_id
         self.runcomfy_conn_id = runcomfy_conn_id
         self.deferrable = deferrable
         self.max_poll_interval = max_poll_interval
+        self._lookout: Lookout | None = None
 
     def execute(self, context: Context) -> Any:
         """Look once; then wait."""
-        if not self.deferrable:
+        from airflow_provider_runcomfy import waiting
+
+        if not self.deferrable or self.timeout < waiting.SHORTEST_DEFERRAL_SECONDS:
             return super().execute(context)
         try:
             seen = self.poke(context)
         except AirflowException as error:
             # On resume Airflow does this by itself; here it has to be asked.
             if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(f"Skipping instead of failing: {error}") from None
+                raise AirflowSkipException("Skipping instead of failing.") from error
             raise
         return seen.xcom_value if seen else self._defer()
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once at every request."""
-        seen = self._look(context)
-        ended = {request_id: ending for request_id, ending in seen.items() if ending is not None}
-        if len(ended) < len(seen):
-            return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self._results(ended))
+        """Look at the requests one after the other, up to the first that has not ended."""
+        with self._telling_why_it_skips():
+            endings = {}
+            for request_id in request_ids(self.request_id):
+                ending = self._look(request_id, context)
+                if ending is None:
+                    return PokeReturnValue(is_done=False)
+                endings[request_id] = ending
+            return PokeReturnValue(is_done=True, xcom_value=self._results(endings))
 
     def execute_complete(self, context: Context, event: Any) -> Any:
         """Resume when the trigger has seen the end."""
+        from airflow_provider_runcomfy.failures import WAITER
         from airflow_provider_runcomfy.triggers.events import from_event
 
-        return self._results(from_event(event))
+        with self._telling_why_it_skips():
+            return self._results(from_event(event, WAITER))
+
+    @contextmanager
+    def _telling_why_it_skips(self) -> Iterator[None]:
+        # Where Airflow makes a skip of an error, its log has no word of what the error said.
+        try:
+            yield
+        except AirflowException as error:
+            if self.soft_fail or self.never_fail:
+                self.log.warning("Skipping instead of failing: %s", error)
+            raise
 
     def _defer(self) -> NoReturn:
-        from airflow_provider_runcomfy.request_ids import request_ids
         from airflow_provider_runcomfy.triggers.runcomfy import RunComfyRequestTrigger
 
         ids = request_ids(self.request_id)
@@ -102,29 +125,15 @@ class RunComfyRequestSensor(BaseSensorOperator):
             method_name="execute_complete",
         )
 
-    def _look(self, context: Context) -> dict[str, Ending | None]:
-        """Return how each request ended, None for those that have not; a failed poll ends nothing."""
-        from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
-        from airflow_provider_runcomfy.request_ids import request_ids
+    def _look(self, request_id: str, context: Context) -> Ending | None:
+        if self._lookout is None:
+            from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+            from airflow_provider_runcomfy.waiting import Lookout
 
-        hook = RunComfyHook(self.runcomfy_conn_id)
-        hook.get_conn()
-        started = self._started_at(context)
-        return {request_id: self._look_at(hook, request_id, started) for request_id in request_ids(self.request_id)}
-
-    def _look_at(self, hook: RunComfyHook, request_id: str, started: float) -> Ending | None:
-        from airflow_provider_runcomfy.api.polling import Ending, Poller
-        from airflow_provider_runcomfy.waiting import Progress, look_once
-
-        poller = Poller(
-            now=time.time(),
-            deadline=float("inf"),
-            poll_interval=self.poke_interval,
-            max_poll_interval=self.max_poll_interval,
-            submitted_at=started,
-        )
-        step: Step | Ending = look_once(hook, request_id, poller, Progress(request_id, self.log))
-        return step if isinstance(step, Ending) else None
+            hook = RunComfyHook(self.runcomfy_conn_id)
+            hook.get_conn()
+            self._lookout = Lookout(hook, self._started_at(context), self.log)
+        return self._lookout.ending_of(request_id)
 
     def _started_at(self, context: Context) -> float:
         ti = context["ti"]
@@ -134,14 +143,14 @@ class RunComfyRequestSensor(BaseSensorOperator):
 
     def _results(self, endings: dict[str, Ending]) -> Any:
         from airflow_provider_runcomfy.api.polling import End
-        from airflow_provider_runcomfy.request_ids import is_one_request
-        from airflow_provider_runcomfy.waiting import failure_of
+        from airflow_provider_runcomfy.failures import WAITER, without_result
 
+        model_ids = {given.request_id: given.model_id for given in given_requests(self.request_id)}
         results = []
         for request_id, ending in endings.items():
-            if ending.end is End.TIMED_OUT:
-                raise AirflowSensorTimeout(str(failure_of(request_id, ending)))
+            model_id = model_ids.get(request_id)
             if ending.end is not End.SUCCEEDED or ending.result is None:
-                raise failure_of(request_id, ending)
-            results.append(ending.result.as_dict(None))
+                error = without_result(request_id, ending, WAITER, model_id=model_id)
+                raise AirflowSensorTimeout(str(error)) if ending.end is End.TIMED_OUT else error
+            results.append(ending.result.as_dict(model_id))
         return results[0] if is_one_request(self.request_id) else results

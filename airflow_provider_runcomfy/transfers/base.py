@@ -176,6 +176,8 @@ class RunComfyTransferOperator(BaseOperator):
 
     def _media(self, hook: RunComfyHook, request: GivenRequest) -> list[MediaFile]:
         """Ask for the result anew, since URLs may expire; what was handed on serves where RunComfy cannot tell."""
+        from airflow_provider_runcomfy import failures
+
         try:
             result = hook.get_result(request.request_id)
         except (RunComfyRetryableError, RequestNotAvailableError) as error:
@@ -192,15 +194,11 @@ class RunComfyTransferOperator(BaseOperator):
                 f"{str(result.output)[:500]}. There is nothing to copy."
             )
         if result.state is RequestState.FAILED:
-            raise GenerationFailedError(
-                f"Request {request.request_id} failed: {result.error}. There is nothing to copy; "
-                "a new generation has to be submitted."
+            raise failures.generation_failed(
+                request.request_id, result.error or "", request.model_id, asker=failures.WAITER
             )
         if result.state is RequestState.CANCELLED:
-            raise GenerationCancelledError(
-                f"Request {request.request_id} was cancelled. There is nothing to copy; a new generation has to be "
-                "submitted."
-            )
+            raise failures.generation_cancelled(request.request_id, failures.WAITER)
         raise RunComfyRetryableError(
             f"Request {request.request_id} has not ended yet ({result.state}): there is nothing to copy. It goes on "
             "and is charged. Wait for it with RunComfyRequestSensor before this task; a retry looks again."

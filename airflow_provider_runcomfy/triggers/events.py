@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_runcomfy import failures
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import GenerationResult
-from airflow_provider_runcomfy.exceptions import RunComfyRetryableError
+from airflow_provider_runcomfy.failures import Asker
 
 
 def to_event(endings: dict[str, Ending]) -> dict[str, Any]:
@@ -19,25 +20,35 @@ def _ending(request_id: str, ending: Ending) -> dict[str, Any]:
     return {"request_id": request_id, "end": ending.end.value, "reason": ending.reason, "result": result}
 
 
-def from_event(event: Any) -> dict[str, Ending]:
+def from_event(event: Any, asker: Asker = failures.SUBMITTER) -> dict[str, Ending]:
     """
     Return how the wait for each request ended.
 
-    :raises RunComfyRetryableError: for anything that is no event of this trigger: a retry waits again.
+    :param asker: the task that resumes.
+    :raises RunComfyRetryableError: for anything that is no event of this trigger, where a retry waits again for free.
+    :raises RunComfyFailError: for the same, where no retry can.
     """
     try:
         endings = {item["request_id"]: _read(item) for item in event["endings"]}
     except (TypeError, KeyError, ValueError) as error:
-        endings = {}
-        reason = f"{type(error).__name__}: {error}"
-    else:
-        reason = "it names no request"
+        raise failures.wrong_event(f"{type(error).__name__}: {error}", asker) from None
     if not endings:
-        raise RunComfyRetryableError(
-            f"The task was resumed with an event that is not this trigger's ({reason}). What was submitted is in the "
-            "task instance's record; a retry waits for it again and pays nothing."
-        )
+        raise failures.wrong_event("it names no request", asker)
     return endings
+
+
+def one_from_event(event: Any, asker: Asker) -> tuple[str, Ending]:
+    """
+    Return the one request that was waited for, and how that ended.
+
+    :param asker: the task that resumes.
+    :raises RunComfyRetryableError: as :func:`from_event`, also for an event that names several.
+    :raises RunComfyFailError: likewise.
+    """
+    endings = from_event(event, asker)
+    if len(endings) > 1:
+        raise failures.wrong_event(f"it names {len(endings)} requests instead of one", asker)
+    return next(iter(endings.items()))
 
 
 def _read(item: dict[str, Any]) -> Ending:

@@ -168,9 +168,10 @@ class Canceller:
 
 
 @pytest.mark.parametrize(
-    ("ends", "line", "noted"),
+    ("ends", "became", "line", "noted"),
     [
         pytest.param(
+            CancelOutcome.CANCELLED,
             CancelOutcome.CANCELLED,
             "Request r1 was cancelled while it was queued; nothing is charged for it.",
             ("cancelled", "cancelled at the time-out", None),
@@ -178,11 +179,13 @@ class Canceller:
         ),
         pytest.param(
             CancelOutcome.NOT_CANCELLABLE,
+            CancelOutcome.NOT_CANCELLABLE,
             "Request r1 could not be cancelled: it runs or has ended, and is charged.",
             (None, None, None),
             id="running",
         ),
         pytest.param(
+            CancelOutcome.CANCELLATION_REQUESTED,
             CancelOutcome.CANCELLATION_REQUESTED,
             "Request r1 was asked to be cancelled; whether it is charged is not known.",
             (None, None, None),
@@ -190,12 +193,14 @@ class Canceller:
         ),
         pytest.param(
             RunComfyRetryableError("HTTP 503"),
+            CancelOutcome.UNKNOWN,
             "Whether request r1 was cancelled is not known: HTTP 503",
             (None, None, None),
             id="outage",
         ),
         pytest.param(
             RequestNotAvailableError("HTTP 404"),
+            CancelOutcome.UNKNOWN,
             "Whether request r1 was cancelled is not known: HTTP 404",
             (None, None, None),
             id="expired",
@@ -203,10 +208,10 @@ class Canceller:
     ],
 )
 def test_a_cancel_after_a_time_out_says_what_became_of_it(
-    task: Task, ends: CancelOutcome | AirflowException, line: str, noted: tuple[Any, ...]
+    task: Task, ends: CancelOutcome | AirflowException, became: CancelOutcome, line: str, noted: tuple[Any, ...]
 ) -> None:
     hook: Any = Canceller(ends)
-    finishing.cancel_after_timeout("r1", hook, task.context, task.log)
+    assert finishing.cancel_after_timeout("r1", hook, task.context, task.log) is became
     assert task.log.lines == [line]
     assert task.noted == noted
 
@@ -214,3 +219,13 @@ def test_a_cancel_after_a_time_out_says_what_became_of_it(
 def test_before_airflow_3_3_there_is_nothing_to_note(task: Task) -> None:
     context = context_of(task.ti, None)
     assert finishing.hand_over(RESULT, "model/a", context, task.log)["request_id"] == "r1"
+
+
+@pytest.mark.parametrize(
+    ("has_store", "told"),
+    [pytest.param(True, "Clear the task", id="3.3"), pytest.param(False, "RunComfyRequestSensor", id="3.2")],
+)
+def test_what_is_said_fits_the_airflow_that_runs(task: Task, has_store: bool, told: str) -> None:
+    context = task.context if has_store else context_of(task.ti, None)
+    error = finishing.failure("r1", Ending(End.TIMED_OUT), "model/a", context, task.log, will_resubmit=False)
+    assert told in str(error)

@@ -359,7 +359,7 @@ def test_the_request_of_another_account_is_refused(
     task.ti.retry()
     said = task.fails(RequestNotAvailableError)
     assert said.startswith(f"RunComfy no longer has request {first.request_id} for {PRO}, or it is another account's.")
-    assert "clear the task that submitted it to pay anew" in said
+    assert "clear the task to pay anew" in said
 
 
 def test_a_missing_connection_sends_nothing(task: Task, sandbox: Sandbox) -> None:

@@ -10,7 +10,8 @@ import pytest
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import GenerationResult, MediaFile, MediaKind, RequestState
 from airflow_provider_runcomfy.exceptions import RunComfyRetryableError
-from airflow_provider_runcomfy.triggers.events import from_event, to_event
+from airflow_provider_runcomfy.failures import SUBMITTER
+from airflow_provider_runcomfy.triggers.events import from_event, one_from_event, to_event
 
 RESULT = GenerationResult(
     request_id="r-1",
@@ -60,3 +61,10 @@ def succeeded(**changes: Any) -> dict[str, Any]:
 def test_anything_else_raises_and_is_no_success(event: Any) -> None:
     with pytest.raises(RunComfyRetryableError, match="pays nothing"):
         from_event(event)
+
+
+def test_an_event_of_several_requests_is_not_that_of_one() -> None:
+    event = to_event({"r-1": Ending(End.CANCELLED), "r-2": Ending(End.CANCELLED)})
+
+    with pytest.raises(RunComfyRetryableError, match="names 2 requests instead of one"):
+        one_from_event(event, SUBMITTER)
