@@ -52,12 +52,23 @@ def cancel_outcome(data: Mapping[str, Any]) -> CancelOutcome:
     return CancelOutcome.NOT_CANCELLABLE if ended_or_runs else CancelOutcome.UNKNOWN
 
 
+def named_error(data: Mapping[str, Any]) -> str | None:
+    """Return ``error`` or ``error_message``, which no success should have, as text; None where there is neither."""
+    return _first_text(data, ("error", "error_message"))
+
+
 def failure(data: Mapping[str, Any]) -> str:
     """Return why a generation failed: ``error`` whole, whatever its shape, cut to a sane length."""
-    for key in ("error", "error_message", "message", "detail"):
-        if data.get(key):
-            return one_line(describe(data[key]), _ERROR_LENGTH)
-    return "RunComfy gave no reason"
+    return _first_text(data, ("error", "error_message", "message", "detail")) or "RunComfy gave no reason"
+
+
+def _first_text(data: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
+    for key in keys:
+        # None, false, 0, and whatever is empty or holds only that, name nothing.
+        text = one_line(describe(data[key]), _ERROR_LENGTH) if data.get(key) else ""
+        if text:
+            return text
+    return None
 
 
 def bounded(output: Any) -> Any:

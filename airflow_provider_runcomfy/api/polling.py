@@ -29,6 +29,12 @@ _JITTER = 0.1
 _LONGEST_BACKOFF_SECONDS = 60.0
 # By how much a loop may wake too early: clocks round, and differ.
 _EARLY_SECONDS = 1.0
+# Whatever interval is asked for: RunComfy is not to be asked without a pause.
+_SHORTEST_INTERVAL_SECONDS = 0.1
+# A token that was refused may be about to be replaced.
+_REREAD_SECONDS = 5.0
+# How often `/result` is asked after a `/status` that says failed, before that is believed.
+_LOOKS_AT_A_FAILURE = 3
 
 
 class Ask(StrEnum):
@@ -45,7 +51,8 @@ class Step:
 
     :param ask: the call to make.
     :param delay: seconds to wait before it.
-    :param reread_connection: read the connection anew before it: the token was refused and may have been replaced.
+    :param reread_connection: read the connection anew after the wait and before the call: the token was refused and
+        may be replaced meanwhile.
     """
 
     ask: Ask
@@ -72,7 +79,7 @@ class Ending:
 
     :param end: how it ended.
     :param result: the result, for a success, and for a failure with its reason.
-    :param reason: the last thing that went wrong, in words.
+    :param reason: the last thing that went wrong, in words; for a success an error that RunComfy named beside it.
     """
 
     end: End
@@ -86,7 +93,7 @@ class Poller:
 
     :param now: the time, in seconds since the epoch.
     :param deadline: when to give up, in seconds since the epoch; then `/result` is looked at once more.
-    :param poll_interval: seconds between the first polls.
+    :param poll_interval: seconds between the first polls, a tenth of a second at least.
     :param max_poll_interval: seconds between polls at most; they spread as the wait goes on.
     :param submitted_at: when it was submitted, where that is known; else the waiting counts from ``now``.
     :param spread: a number between 0 and 1, by which the polls of many waiters are spread.
@@ -104,17 +111,24 @@ class Poller:
     ) -> None:
         self._started = now if submitted_at is None else min(submitted_at, now)
         self._deadline = deadline
-        self._poll_interval = poll_interval
-        self._max_poll_interval = max(max_poll_interval, poll_interval)
+        self._poll_interval = max(_SHORTEST_INTERVAL_SECONDS, poll_interval)
+        self._max_poll_interval = max(self._poll_interval, max_poll_interval)
         self._spread = spread
         self._failures = 0
         self._reread = False
         self._last_look = False
         self._last_error = ""
         self._failed_status = False
+        self._looks_at_failure = 0
 
     def first(self, now: float, *, delay: float = 0.0) -> Step:
-        """Return the first step, ``delay`` seconds from now, or at the deadline where that comes first."""
+        """
+        Return the first step, or the last look where the deadline comes before it.
+
+        :param delay: seconds to wait before it at least. Waiters that begin together, as all do after a restart,
+            are spread over one interval more; without a delay the first step is at once.
+        """
+        delay += self._spread() * self._interval(now) if delay else 0.0
         left = self._deadline - now
         return Step(Ask.STATUS, delay) if delay < left else self._look_once_more(left)
 
@@ -132,14 +146,22 @@ class Poller:
         """Decide after an answer of `/result`."""
         self._answered()
         if result.state is RequestState.SUCCEEDED:
-            return Ending(End.SUCCEEDED, result)
+            return Ending(End.SUCCEEDED, result, result.error or "")
         if result.state is RequestState.FAILED:
             return Ending(End.FAILED, result, result.error or "")
         if result.state is RequestState.CANCELLED:
             return Ending(End.CANCELLED)
         if self._failed_status:
-            return Ending(End.FAILED, result, "RunComfy gave no reason")
+            return self._look_at_failure(result, now)
         return self._step(Ask.STATUS, self._pace(now), now)
+
+    def _look_at_failure(self, result: GenerationResult, now: float) -> Step | Ending:
+        """Ask `/result` again, which may lag behind the `/status` that said failed; a few times only."""
+        self._looks_at_failure += 1
+        again = self._step(Ask.RESULT, self._pace(now), now)
+        if self._looks_at_failure < _LOOKS_AT_A_FAILURE and isinstance(again, Step):
+            return again
+        return Ending(End.FAILED, result, "RunComfy gave no reason")
 
     def on_error(self, error: RunComfyError, ask: Ask, now: float) -> Step | Ending:
         """Decide after a call that failed; only a certain 401, 403 or 404 ends the wait before its deadline."""
@@ -148,10 +170,11 @@ class Poller:
             if self._reread:
                 return Ending(End.UNAUTHENTICATED, reason=str(error))
             self._reread = True
-            return Step(ask, 0.0, reread_connection=True)
+            left = max(self._deadline - now, 0.0)
+            return Step(ask, min(max(self._poll_interval, _REREAD_SECONDS), left), reread_connection=True)
         if isinstance(error, ForbiddenError):
             return Ending(End.FORBIDDEN, reason=str(error))
-        if isinstance(error, NotFoundError) and now - self._started >= NOT_FOUND_GRACE_SECONDS:
+        if isinstance(error, NotFoundError) and self._waited(now) >= NOT_FOUND_GRACE_SECONDS:
             return Ending(End.NOT_FOUND, reason=str(error))
         self._failures += 1
         return self._step(ask, self._backoff(error), now)
@@ -161,10 +184,16 @@ class Poller:
         self._reread = False
         self._last_error = ""
 
+    def _waited(self, now: float) -> float:
+        # A clock that is set back begins the count anew.
+        self._started = min(self._started, now)
+        return now - self._started
+
+    def _interval(self, now: float) -> float:
+        return min(max(self._poll_interval, _PACE * self._waited(now)), self._max_poll_interval)
+
     def _pace(self, now: float) -> float:
-        waited = max(now - self._started, 0.0)
-        interval = min(max(self._poll_interval, _PACE * waited), self._max_poll_interval)
-        return interval * (1 + _JITTER * (2 * self._spread() - 1))
+        return self._interval(now) * (1 + _JITTER * (2 * self._spread() - 1))
 
     def _backoff(self, error: RunComfyError) -> float:
         """Return how long to leave RunComfy alone: twice as long each time, and spread, so that no crowd comes back."""

@@ -50,7 +50,9 @@ _ADVICE: dict[type[RunComfyError], str] = {
     RateLimitedError: "RunComfy asks to slow down; the call can be repeated later.",
     UnavailableError: "The call can be repeated later.",
 }
-MAX_RETRY_AFTER = 3600.0
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+#: Seconds that one can be asked to wait at most; who waits longer misses what becomes of a paid request.
+MAX_RETRY_AFTER = 300.0
 _MESSAGE_LENGTH = 500
 _EXCERPT_LENGTH = 200
 
@@ -94,8 +96,8 @@ def error_for(
     The ``error_code`` decides, the HTTP status only where there is none.
 
     :param doing: what was tried, as the beginning of the message.
-    :param page_refuses: whether a 403 or 404 that is not RunComfy's JSON counts as a refusal. It came from
-        something between here and there: the call was not carried out, but it says nothing about the request.
+    :param page_refuses: whether a 401, 403 or 404 that is not RunComfy's JSON counts as a refusal. It came from
+        something between here and there: the call was not carried out, but it says nothing about request or token.
     :param note: added to the message.
     """
     code = read_code(data)
@@ -124,8 +126,10 @@ def _classify(status: int, code: int | None, *, page: bool | None) -> type[RunCo
         if code in _BY_CODE:
             return _BY_CODE[code]
         status = _status_of(status, code)
-    if page is not None and status in (403, 404, 410):
-        return RefusedError if page else UnavailableError
+    if page is False and status in (401, 403, 404, 410):
+        return UnavailableError
+    if page and status in (403, 404, 410):
+        return RefusedError
     return _BY_STATUS.get(status) or (RefusedError if status in _SAYS_REFUSED else UnavailableError)
 
 
@@ -149,14 +153,14 @@ def describe(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "; ".join(describe(item) for item in value)
+        return "; ".join(describe(item) for item in value if item not in _NOTHING)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {describe(item)}" for key, item in value.items() if item not in (None, "", [], {}))
+        return ", ".join(f"{key}: {describe(item)}" for key, item in value.items() if item not in _NOTHING)
     return str(value)
 
 
 def retry_after(answer: Answer) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, at most an hour; None where it says nothing usable."""
+    """Return the seconds that ``Retry-After`` asks for, at most five minutes; None where it says nothing usable."""
     text = answer.headers.get("retry-after", "").strip()
     if not text:
         return None

@@ -93,8 +93,8 @@ class GenerationResult:
     """
     What `/result` says; it may be asked at any time, so the state may also be a waiting one.
 
-    ``media`` and ``output`` are empty unless it succeeded, ``error`` unless it failed; ``cost_usd``
-    may be missing at first.
+    ``media`` and ``output`` are empty unless it succeeded. ``error`` is why it failed; a success has one only
+    where RunComfy named an error beside its files. ``cost_usd`` may be missing at first.
     """
 
     request_id: str

@@ -204,14 +204,19 @@ def _is_failed_generation(answer: Answer, data: Any) -> bool:
 
 
 def _result(call: Call, data: dict[str, Any], state: RequestState) -> GenerationResult:
-    succeeded = state is RequestState.SUCCEEDED
-    output = data.get("output") if succeeded else None
+    output = data.get("output") if state is RequestState.SUCCEEDED else None
+    media, error = find_media(output), fields.named_error(data)
+    if state is RequestState.SUCCEEDED and error and not media:
+        # "completed" may only mean that it has ended: an error and no file is no success, whatever the word.
+        state, output = RequestState.FAILED, None
+    if state is RequestState.FAILED:
+        error = fields.failure(data)
     return GenerationResult(
         request_id=call.request_id,
         state=state,
-        media=find_media(output),
+        media=media,
         output=fields.bounded(output),
-        error=fields.failure(data) if state is RequestState.FAILED else None,
+        error=error if state in (RequestState.SUCCEEDED, RequestState.FAILED) else None,
         cost_usd=fields.cost(data.get("cost")),
         created_at=fields.time(data.get("created_at")),
         finished_at=fields.time(data.get("finished_at")),
@@ -265,7 +270,15 @@ def _read_quietly(answer: Answer) -> Any:
 def _read(call: Call, answer: Answer) -> dict[str, Any]:
     data = _read_quietly(answer)
     if is_error(answer, data):
-        raise error_for(answer, data, call.doing, request_id=call.request_id or None, model_id=call.model_id or None)
+        raise error_for(
+            answer,
+            data,
+            call.doing,
+            request_id=call.request_id or None,
+            model_id=call.model_id or None,
+            # Nobody waits here for what a second look would tell: somebody asks whether the token is right.
+            page_refuses=answer.status == 401 and not call.request_id,
+        )
     if not isinstance(data, dict):
         call.fail(UnavailableError, "the answer could not be read; the call can be repeated later.")
     return data

@@ -113,6 +113,7 @@ def test_success_is_only_what_a_result_says_in_a_2xx_without_an_error(answer: An
         assert said["status"].strip().lower() in ("succeeded", "completed", "success")
         assert said.get("error_code") is None
         assert said.get("request_id", REQUEST) == REQUEST
+        assert got.media or not got.error
     status = parsed(wire.parse_status, wire.status_call(SETTINGS, REQUEST), answer)
     assert isinstance(status, RunComfyError) or status.state is not RequestState.SUCCEEDED
 

@@ -26,13 +26,20 @@ STATUS, RESULT = Ask.STATUS, Ask.RESULT
 WAITING = [RequestState.IN_QUEUE, RequestState.IN_PROGRESS, RequestState.UNKNOWN]
 
 
-def poller(*, spread: float = 0.5, deadline: float = DEADLINE, submitted_at: float | None = None) -> Poller:
+def poller(
+    *,
+    spread: float = 0.5,
+    deadline: float = DEADLINE,
+    submitted_at: float | None = None,
+    poll_interval: float = 5.0,
+    max_poll_interval: float = 30.0,
+) -> Poller:
     """Return a poller with the intervals 5 s to 30 s; a spread of 0.5 leaves the pace as it is."""
     return Poller(
         now=START,
         deadline=deadline,
-        poll_interval=5.0,
-        max_poll_interval=30.0,
+        poll_interval=poll_interval,
+        max_poll_interval=max_poll_interval,
         submitted_at=submitted_at,
         spread=lambda: spread,
     )
@@ -59,14 +66,25 @@ def limited(seconds: float | None) -> RateLimitedError:
     ("now", "delay", "step"),
     [
         (START, 0.0, Step(STATUS, 0.0)),
-        (START, 7.0, Step(STATUS, 7.0)),
+        (START, 7.0, Step(STATUS, 9.5)),
         (DEADLINE - 5, 7.0, Step(RESULT, 5.0)),
+        (DEADLINE - 9, 7.0, Step(RESULT, 9.0)),
         (DEADLINE, 0.0, Step(RESULT, 0.0)),
         (DEADLINE + 99, 7.0, Step(RESULT, 0.0)),
     ],
 )
 def test_the_first_step(now: float, delay: float, step: Step) -> None:
     assert poller().first(now, delay=delay) == step
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize(("waited", "interval"), [(0, 5), (200, 20), (3000, 30)])
+def test_waiters_that_begin_together_are_spread_over_one_interval_of_theirs(
+    spread: float, waited: float, interval: float
+) -> None:
+    """As all triggers do when their triggerer is started anew."""
+    first = poller(spread=spread, submitted_at=START - waited).first(START, delay=5.0)
+    assert first == Step(STATUS, pytest.approx(5 + spread * interval))
 
 
 # --- After a status --------------------------------------------------------------------------------------------------
@@ -90,6 +108,19 @@ def test_the_pace_counts_from_the_submit() -> None:
     assert attached.on_status(status(RequestState.IN_QUEUE), START) == Step(STATUS, pytest.approx(20))
 
 
+@pytest.mark.parametrize("given", [0.0, -1.0, 1e-9, 0.05, float("nan"), float("-inf")], ids=str)
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_no_interval_makes_a_hot_loop(given: float, spread: float) -> None:
+    waiting = poller(spread=spread, poll_interval=given, max_poll_interval=given)
+    steps = [
+        waiting.on_status(status(RequestState.IN_QUEUE), START),
+        waiting.on_result(result(RequestState.IN_QUEUE), START),
+        waiting.on_error(limited(0.0), STATUS, START),
+        *(waiting.on_error(InvalidSettingsError("no connection"), STATUS, START) for _ in range(9)),
+    ]
+    assert all(isinstance(step, Step) and step.delay >= 0.09 for step in steps)
+
+
 @pytest.mark.parametrize("state", [RequestState.COMPLETED, RequestState.SUCCEEDED, RequestState.FAILED])
 def test_a_request_that_has_ended_is_asked_for_its_result_at_once(state: RequestState) -> None:
     assert poller().on_status(status(state), START + 9) == Step(RESULT, 0.0)
@@ -106,10 +137,11 @@ def test_a_cancelled_request_ends_the_wait() -> None:
     ("answer", "ending"),
     [
         (result(RequestState.SUCCEEDED), Ending(End.SUCCEEDED, result(RequestState.SUCCEEDED))),
+        (result(RequestState.SUCCEEDED, "Odd."), Ending(End.SUCCEEDED, result(RequestState.SUCCEEDED, "Odd."), "Odd.")),
         (result(RequestState.FAILED, "No."), Ending(End.FAILED, result(RequestState.FAILED, "No."), "No.")),
         (result(RequestState.CANCELLED), Ending(End.CANCELLED)),
     ],
-    ids=["succeeded", "failed", "cancelled"],
+    ids=["succeeded", "succeeded with an error", "failed", "cancelled"],
 )
 @pytest.mark.parametrize("now", [START, DEADLINE - 1, DEADLINE, DEADLINE + 1e6])
 def test_a_final_result_ends_the_wait_at_any_time(answer: GenerationResult, ending: Ending, now: float) -> None:
@@ -121,11 +153,30 @@ def test_any_other_result_is_waited_for(state: RequestState) -> None:
     assert poller().on_result(result(state), START) == Step(STATUS, pytest.approx(5))
 
 
-def test_failed_on_status_is_believed_when_the_result_does_not_say() -> None:
+def test_failed_on_status_is_believed_when_the_result_does_not_say_so_three_times() -> None:
     waiting = poller()
     waiting.on_status(status(RequestState.FAILED), START)
-    ending = waiting.on_result(result(RequestState.IN_PROGRESS), START + 1)
-    assert ending == Ending(End.FAILED, result(RequestState.IN_PROGRESS), "RunComfy gave no reason")
+    late = result(RequestState.IN_PROGRESS)
+    assert waiting.on_result(late, START + 1) == Step(RESULT, pytest.approx(5))
+    assert waiting.on_result(late, START + 6) == Step(RESULT, pytest.approx(5))
+    assert waiting.on_result(late, START + 11) == Ending(End.FAILED, late, "RunComfy gave no reason")
+
+
+@pytest.mark.parametrize("state", [RequestState.SUCCEEDED, RequestState.FAILED, RequestState.CANCELLED])
+def test_a_result_that_comes_later_than_failed_on_status_counts(state: RequestState) -> None:
+    waiting = poller()
+    waiting.on_status(status(RequestState.FAILED), START)
+    waiting.on_result(result(RequestState.IN_PROGRESS), START + 1)
+    ending = waiting.on_result(result(state), START + 6)
+    assert isinstance(ending, Ending)
+    assert ending.end.value == state.value
+
+
+def test_failed_on_status_is_believed_at_the_deadline() -> None:
+    waiting = poller()
+    assert waiting.on_status(status(RequestState.FAILED), DEADLINE) == Step(RESULT, 0.0)
+    late = result(RequestState.IN_PROGRESS)
+    assert waiting.on_result(late, DEADLINE) == Ending(End.FAILED, late, "RunComfy gave no reason")
 
 
 def test_failed_on_status_is_not_believed_against_the_result() -> None:
@@ -195,6 +246,7 @@ def test_retry_after_does_not_reach_beyond_the_deadline() -> None:
         (START - 3600, START, True),
         (START + 3600, START + 59, False),
         (None, START - 3600, False),
+        (START - 3600, START - 3600, False),
     ],
 )
 def test_not_found_is_borne_for_a_minute_after_the_submit(submitted_at: float | None, now: float, ended: bool) -> None:
@@ -206,18 +258,31 @@ def test_a_request_of_somebody_else_ends_the_wait() -> None:
     assert poller().on_error(ForbiddenError("not yours"), STATUS, START) == Ending(End.FORBIDDEN, reason="not yours")
 
 
-@pytest.mark.parametrize("ask", list(Ask))
-def test_a_refused_token_is_read_once_more(ask: Ask) -> None:
+def test_the_grace_counts_anew_after_a_clock_is_set_back() -> None:
     waiting = poller()
-    assert waiting.on_error(AuthenticationError("401"), ask, START) == Step(ask, 0.0, reread_connection=True)
+    assert isinstance(waiting.on_error(NotFoundError("gone"), STATUS, START - 3600), Step)
+    assert isinstance(waiting.on_error(NotFoundError("gone"), STATUS, START - 3541), Step)
+    assert waiting.on_error(NotFoundError("gone"), STATUS, START - 3540) == Ending(End.NOT_FOUND, reason="gone")
+
+
+@pytest.mark.parametrize("ask", list(Ask))
+@pytest.mark.parametrize(("interval", "delay"), [(0.5, 5.0), (5.0, 5.0), (20.0, 20.0)])
+def test_a_refused_token_is_read_once_more_after_a_pause(ask: Ask, interval: float, delay: float) -> None:
+    waiting = poller(poll_interval=interval)
+    assert waiting.on_error(AuthenticationError("401"), ask, START) == Step(ask, delay, reread_connection=True)
     assert waiting.on_error(AuthenticationError("401"), ask, START) == Ending(End.UNAUTHENTICATED, reason="401")
+
+
+def test_a_refused_token_is_read_once_more_before_the_deadline() -> None:
+    step = poller().on_error(AuthenticationError("401"), STATUS, DEADLINE - 2)
+    assert step == Step(STATUS, 2.0, reread_connection=True)
 
 
 def test_a_token_that_was_replaced_may_be_replaced_again() -> None:
     waiting = poller()
     for _ in range(3):
         step = waiting.on_error(AuthenticationError("401"), STATUS, START)
-        assert step == Step(STATUS, 0.0, reread_connection=True)
+        assert step == Step(STATUS, 5.0, reread_connection=True)
         waiting.on_status(status(RequestState.IN_QUEUE), START)
 
 
@@ -258,7 +323,7 @@ def test_a_time_out_says_what_went_wrong_last() -> None:
     )
 
 
-def test_a_token_refused_at_the_last_look_is_read_once_more() -> None:
+def test_a_token_refused_at_the_last_look_is_read_once_more_at_once() -> None:
     waiting = poller()
     waiting.on_status(status(RequestState.IN_QUEUE), DEADLINE)
     assert waiting.on_error(AuthenticationError("401"), RESULT, DEADLINE) == Step(RESULT, 0.0, reread_connection=True)

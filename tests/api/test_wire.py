@@ -176,6 +176,7 @@ REFUSALS = [
     pytest.param(402, {"message": "no funds"}, InsufficientBalanceError, "no funds", id="402 with message"),
     pytest.param(400, refused(400004), AuthenticationError, "Set a valid API token", id="400004 token"),
     pytest.param(401, b"", AuthenticationError, "an empty answer", id="401 empty"),
+    pytest.param(401, PAGE, AuthenticationError, "Bad gateway", id="401 page"),
     pytest.param(401, refused(400004), AuthenticationError, "HTTP 401, error_code 400004", id="401 with 400004"),
     pytest.param(200, refused(400004), AuthenticationError, "HTTP 200, error_code 400004", id="200 with 400004"),
     pytest.param(200, refused(400002), InsufficientBalanceError, "HTTP 200", id="200 with 400002"),
@@ -343,6 +344,9 @@ UNUSABLE = [
     pytest.param(200, refused(500001), "No. (HTTP 200, error_code 500001)", id="200 with a 500 code"),
     pytest.param(200, refused("?"), "No. (HTTP 200)", id="200 with a word as code"),
     pytest.param(302, status_of("completed"), "redirect, which is not followed", id="redirect"),
+    pytest.param(401, PAGE, "HTTP 401", id="401 page"),
+    pytest.param(401, b"", "HTTP 401", id="401 empty"),
+    pytest.param(401, b'"Unauthorized"', "HTTP 401", id="401 with a word"),
     pytest.param(403, PAGE, "HTTP 403", id="403 page"),
     pytest.param(404, PAGE, "HTTP 404", id="404 page"),
     pytest.param(404, b"", "HTTP 404", id="404 empty"),
@@ -377,7 +381,7 @@ CERTAIN = [
     pytest.param(404, {"detail": "Not Found"}, NotFoundError, "Not Found", id="404 JSON without a code"),
     pytest.param(404, refused("gone"), NotFoundError, "HTTP 404", id="404 with a word as code"),
     pytest.param(410, {"message": "expired"}, NotFoundError, "expired", id="410 JSON"),
-    pytest.param(401, PAGE, AuthenticationError, "Set a valid API token", id="401 page"),
+    pytest.param(401, {"detail": "No."}, AuthenticationError, "Set a valid API token", id="401 JSON without a code"),
     pytest.param(400, refused(400004), AuthenticationError, "Set a valid API token", id="400 with 400004"),
     pytest.param(200, refused(401003), AuthenticationError, "Set a valid API token", id="a 401 code"),
     pytest.param(429, PAGE, RateLimitedError, "slow down", id="429"),
@@ -478,6 +482,55 @@ def test_a_result_that_is_not_ready_is_a_value(status: int, body: object, state:
 def test_every_shape_of_the_error_of_a_failed_generation(word: str, fields: dict[str, object], reason: str) -> None:
     result = wire.parse_result(RESULT, answer(status_of(word, **fields)))
     assert (result.state, result.error, result.media) == (RequestState.FAILED, reason, ())
+
+
+NAMED_ERRORS = [
+    pytest.param({"error": "out of memory"}, "out of memory", id="text"),
+    pytest.param({"error": {"message": "No."}}, "message: No.", id="an object"),
+    pytest.param({"error": [{"error": "boom"}]}, "error: boom", id="a list"),
+    pytest.param({"error": 17}, "17", id="a number"),
+    pytest.param({"error": None, "error_message": "No."}, "No.", id="error_message"),
+]
+NO_ERRORS = [
+    *(pytest.param({"error": value}, id=repr(value)) for value in (None, "", " \n", [], {}, False, 0)),
+    pytest.param({"error": {"message": None}}, id="an object of nothing"),
+    pytest.param({"error": [None, ""]}, id="a list of nothing"),
+    pytest.param({"message": "Done.", "detail": "all is well"}, id="a message"),
+    pytest.param({}, id="nothing"),
+]
+NO_FILES = [None, {}, {"video": None}, {"video": ""}, {"log": VIDEO}, "done", []]
+
+
+@pytest.mark.parametrize("word", ["completed", "succeeded", "success", "Completed"])
+@pytest.mark.parametrize(("fields", "reason"), NAMED_ERRORS)
+@pytest.mark.parametrize("output", NO_FILES, ids=repr)
+def test_a_success_with_an_error_and_no_file_is_a_failure(
+    word: str, fields: dict[str, object], reason: str, output: object
+) -> None:
+    result = wire.parse_result(RESULT, answer(status_of(word, output=output, **fields)))
+    assert result == GenerationResult(REQUEST, RequestState.FAILED, error=reason)
+
+
+@pytest.mark.parametrize("word", ["completed", "succeeded"])
+@pytest.mark.parametrize("fields", NO_ERRORS)
+def test_a_success_without_an_error_is_one_even_without_a_file(word: str, fields: dict[str, object]) -> None:
+    result = wire.parse_result(RESULT, answer(status_of(word, output={"text": "a poem"}, **fields)))
+    assert result == GenerationResult(REQUEST, RequestState.SUCCEEDED, output={"text": "a poem"})
+
+
+@pytest.mark.parametrize("word", ["completed", "succeeded"])
+@pytest.mark.parametrize(("fields", "reason"), NAMED_ERRORS)
+def test_a_success_with_a_file_and_an_error_is_a_success_that_keeps_the_error(
+    word: str, fields: dict[str, object], reason: str
+) -> None:
+    result = wire.parse_result(RESULT, answer(status_of(word, output={"video": VIDEO}, **fields)))
+    assert (result.state, result.media) == (RequestState.SUCCEEDED, (MediaFile(VIDEO, MediaKind.VIDEO),))
+    assert result.error == reason
+
+
+@pytest.mark.parametrize("word", ["in_queue", "in_progress", "cancelled", "what"])
+def test_an_error_of_a_request_that_has_not_ended_or_was_cancelled_is_none_of_its_result(word: str) -> None:
+    assert wire.parse_result(RESULT, answer(status_of(word, error="No."))).error is None
 
 
 def test_a_failed_generation_with_the_code_of_a_refused_call_is_a_refused_call() -> None:
@@ -607,6 +660,12 @@ def test_one_model() -> None:
 )
 def test_a_balance(body: object, balance: Balance) -> None:
     assert wire.parse_balance(wire.balance_call(SETTINGS), answer(body)) == balance
+
+
+@pytest.mark.parametrize("body", [PAGE, b"", {"message": "No."}], ids=["page", "empty", "JSON"])
+def test_a_401_that_is_no_answer_to_a_poll_is_about_the_token(body: object) -> None:
+    with pytest.raises(AuthenticationError, match="Set a valid API token"):
+        wire.parse_balance(wire.balance_call(SETTINGS), answer(body, 401))
 
 
 @pytest.mark.parametrize(
