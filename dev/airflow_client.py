@@ -8,8 +8,6 @@ from typing import Any
 
 import requests
 
-FINAL_STATES = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
-
 
 @dataclass(frozen=True, order=True)
 class TaskKey:
@@ -73,6 +71,10 @@ class AirflowClient:
         """Return how many Dags were parsed."""
         return int(self._call("GET", "/dags")["total_entries"])
 
+    def dag_ids(self) -> list[str]:
+        """Return the ids of the Dags that were parsed."""
+        return [str(dag["dag_id"]) for dag in self._call("GET", "/dags", params={"limit": 100})["dags"]]
+
     def unpause(self, dag_id: str) -> None:
         """Let the scheduler run the Dag."""
         self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
@@ -96,12 +98,45 @@ class AirflowClient:
 
     def xcom(self, key: TaskKey, run_id: str, name: str = "return_value") -> Any:
         """Return what the task instance pushed under ``name``; raises ``requests.HTTPError`` if nothing."""
-        path = f"/dags/{key.dag_id}/dagRuns/{run_id}/taskInstances/{key.task_id}/xcomEntries/{name}"
+        path = f"{_path(key, run_id)}/xcomEntries/{name}"
         return self._call("GET", path, params={"map_index": key.map_index, "deserialize": "true"})["value"]
+
+    def mark(self, key: TaskKey, run_id: str, state: str) -> None:
+        """Mark a task instance as ``failed`` or ``success``, as a person does in the UI."""
+        index = "" if key.map_index < 0 else f"/{key.map_index}"
+        self._call("PATCH", f"{_path(key, run_id)}{index}", json={"new_state": state})
+
+    def clear(self, key: TaskKey, run_id: str) -> None:
+        """Clear a task instance, as a person does in the UI."""
+        task: Any = key.task_id if key.map_index < 0 else [key.task_id, key.map_index]
+        body = {"dry_run": False, "only_failed": False, "dag_run_id": run_id, "task_ids": [task]}
+        self._call("POST", f"/dags/{key.dag_id}/clearTaskInstances", json=body)
+
+    def stored(self, key: TaskKey, run_id: str, name: str) -> Any:
+        """Return what a task instance keeps in the task state store; raises ``requests.HTTPError`` if nothing."""
+        params = {"map_index": key.map_index}
+        return self._call("GET", f"{_path(key, run_id)}/state-store/{name}", params=params)["value"]
+
+    def store(self, key: TaskKey, run_id: str, name: str, value: Any) -> None:
+        """Edit what a task instance keeps in the task state store, as a person does in the UI."""
+        params = {"map_index": key.map_index}
+        self._call("PATCH", f"{_path(key, run_id)}/state-store/{name}", params=params, json={"value": value})
+
+    def forget(self, key: TaskKey, run_id: str, name: str) -> None:
+        """Delete what a task instance keeps in the task state store, as a person does in the UI."""
+        self._call("DELETE", f"{_path(key, run_id)}/state-store/{name}", params={"map_index": key.map_index})
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Make or change an Airflow Variable."""
+        body = {"key": name, "value": value}
+        try:
+            self._call("POST", "/variables", json=body)
+        except requests.HTTPError:
+            self._call("PATCH", f"/variables/{name}", json=body)
 
     def log(self, key: TaskKey, run_id: str, try_number: int) -> list[LogLine]:
         """Return the task instance's log of one try, the trigger's lines among it."""
-        path = f"/dags/{key.dag_id}/dagRuns/{run_id}/taskInstances/{key.task_id}/logs/{try_number}"
+        path = f"{_path(key, run_id)}/logs/{try_number}"
         params: dict[str, Any] = {"map_index": key.map_index, "full_content": "true"}
         lines = self._call("GET", path, params=params)["content"]
         return [
@@ -136,7 +171,11 @@ class AirflowClient:
         answer = self._session.request(method, url, timeout=30, headers=self.headers(), **kwargs)
         if not answer.ok:
             raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:500]}", response=answer)
-        return dict(answer.json())
+        return dict(answer.json()) if answer.content else {}
+
+
+def _path(key: TaskKey, run_id: str) -> str:
+    return f"/dags/{key.dag_id}/dagRuns/{run_id}/taskInstances/{key.task_id}"
 
 
 def _key(row: dict[str, Any]) -> TaskKey:

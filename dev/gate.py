@@ -15,7 +15,7 @@ from aiohttp.web_log import AccessLogger
 
 from dev.processes import LOOPBACK, free_ports
 
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "te"})
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "te", "expect"})
 _MAX_BODY = 64 << 20
 
 
@@ -103,7 +103,6 @@ class Gate:
         if not await self._goes_on(exchange, When.BEFORE):
             return _cut(request)
         kept = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-        kept.pop("Host", None)
         try:
             async with self._session.request(
                 request.method,

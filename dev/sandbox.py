@@ -33,6 +33,19 @@ class Sandbox:
         """Return every request that it took, oldest first."""
         return list(self._get("requests"))
 
+    def add_fault(self, effect: str, **keys: Any) -> None:
+        """Put a fault in; see the sandbox's table of faults."""
+        self._send("POST", "faults", {"effect": effect, **keys})
+
+    def clear_faults(self) -> None:
+        """Take all faults out."""
+        self._send("DELETE", "faults", None)
+
+    def _send(self, method: str, name: str, body: Any) -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.request(method, f"{self.url}/_sandbox/{name}", json=body, timeout=10).raise_for_status()
+
     def _get(self, name: str) -> Any:
         with requests.Session() as session:
             session.trust_env = False
@@ -42,11 +55,19 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(folder: Path, *, queue_seconds: float, run_seconds: float, concurrency: int) -> Iterator[Sandbox]:
+def sandbox(
+    folder: Path, *, queue_seconds: float, run_seconds: float, concurrency: int, balance: float = 1000.0
+) -> Iterator[Sandbox]:
     """Run a sandbox that logs to ``folder`` while the block runs; see its ``--help`` for the parameters."""
     (port,) = free_ports(1)
     running = Sandbox(f"http://{LOOPBACK}:{port}")
-    options = {"port": port, "queue-seconds": queue_seconds, "run-seconds": run_seconds, "concurrency": concurrency}
+    options = {
+        "port": port,
+        "queue-seconds": queue_seconds,
+        "run-seconds": run_seconds,
+        "concurrency": concurrency,
+        "balance": balance,
+    }
     command = [sys.executable, "-m", "airflow_provider_runcomfy.sandbox"]
     command += [f"--{name}={value}" for name, value in options.items()]
     with server(command, log=folder / "sandbox.log", ready=lambda: _answers(running)):

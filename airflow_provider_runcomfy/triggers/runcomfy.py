@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -90,6 +91,9 @@ class RunComfyRequestTrigger(BaseTrigger):
         Airflow also calls this for a cleared task, whose next try attaches to the request, and for one that another
         triggerer has taken over; so without certainty the request is left alone.
         """
+        await _undisturbed(self._cancel_if_over())
+
+    async def _cancel_if_over(self) -> None:
         if not self.cancel_on_kill:
             self.log.info("Left alone, and charged if it runs (cancel_on_kill is off): %s.", self._named)
             return
@@ -118,9 +122,16 @@ class RunComfyRequestTrigger(BaseTrigger):
             submitted_at=self.submitted_at,
         )
         progress = Progress(request_id, self.log)
-        step: Step | Ending = poller.first(time.time(), delay=max(_FIRST_POLL_SECONDS, self.poll_interval))
+        step: Step | Ending = poller.first(time.time(), delay=_FIRST_POLL_SECONDS)
         generation = shared.generation
         while isinstance(step, Step):
+            if step.reread_connection:
+                self.log.warning(
+                    "RunComfy refused the token of connection %r. It is read anew in %.0f s, since it may have been "
+                    "replaced; if it is refused again the wait ends.",
+                    self.runcomfy_conn_id,
+                    step.delay,
+                )
             await asyncio.sleep(step.delay)
             if step.reread_connection:
                 shared.renew(generation)
@@ -132,7 +143,7 @@ class RunComfyRequestTrigger(BaseTrigger):
         self, request_id: str, step: Step, shared: SharedConnection, poller: Poller, progress: Progress
     ) -> Step | Ending:
         try:
-            answer = await shared.ask(request_id, step.ask)
+            answer = await shared.ask(request_id, step.ask, until=self.end_time)
         except RunComfyError as error:
             progress.failed_poll(error)
             return poller.on_error(error, step.ask, time.time())
@@ -153,3 +164,12 @@ class RunComfyRequestTrigger(BaseTrigger):
             self.log.warning("Whether request %s was cancelled is not known: %s", request_id, error)
             return
         self.log.info("Request %s %s.", request_id, outcome.meaning)
+
+
+async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work although this task is cancelled meanwhile: Airflow cancels a killed trigger anew every second."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    await task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from airflow.sdk import DAG, Param, task, task_group
 
@@ -24,27 +24,40 @@ def clips(params: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def copy(request_id: Any) -> RunComfyToS3Operator:
+def copy(request_id: Any, conn_id: str = "runcomfy_default") -> RunComfyToS3Operator:
     """Return the last link of each chain."""
     return RunComfyToS3Operator(
         task_id="copy",
         request_id=request_id,
         s3_bucket="{{ params.bucket }}",
         s3_key="{{ params.prefix }}/{request_id}.{ext}",
+        runcomfy_conn_id=conn_id,
     )
 
 
-with DAG("faults_generate", schedule=None, params=PARAMS, default_args=PATIENT):
+def generate_dag(dag_id: str, conn_id: str) -> None:
+    """Make a Dag that generates and copies each clip."""
+    with DAG(dag_id, schedule=None, params=PARAMS, default_args=PATIENT, max_active_tasks=100):
 
-    @task_group
-    def generated(inputs: dict[str, Any]) -> None:
-        """Generate and copy one clip."""
-        made = RunComfyGenerateOperator(
-            task_id="make", model_id=MODEL, inputs=inputs, poll_interval=2.0, max_poll_interval=4.0
-        )
-        copy(made.output)
+        @task_group
+        def generated(inputs: dict[str, Any]) -> None:
+            """Generate and copy one clip."""
+            made = RunComfyGenerateOperator(
+                task_id="make",
+                model_id=MODEL,
+                inputs=inputs,
+                runcomfy_conn_id=conn_id,
+                poll_interval=2.0,
+                max_poll_interval=4.0,
+            )
+            copy(made.output, conn_id)
 
-    generated.expand(inputs=clips())  # type: ignore[call-arg]
+        generated.expand(inputs=clips())  # type: ignore[call-arg,misc]
+
+
+generate_dag("faults_generate", "runcomfy_default")
+generate_dag("faults_slow", "runcomfy_slow")
+generate_dag("faults_outage", "runcomfy_outage")
 
 with DAG("faults_submit", schedule=None, params=PARAMS, default_args=PATIENT):
 
@@ -57,4 +70,34 @@ with DAG("faults_submit", schedule=None, params=PARAMS, default_args=PATIENT):
         )
         copy(waited.output)
 
-    submitted.expand(inputs=clips())  # type: ignore[call-arg]
+    submitted.expand(inputs=clips())  # type: ignore[call-arg,misc]
+
+# One task that waits for what does not end, for each flag, deferred and on a worker.
+for deferrable in (True, False):
+    for cancel_on_kill in (True, False):
+        with DAG(
+            f"faults_wait_{'deferred' if deferrable else 'worker'}_{'on' if cancel_on_kill else 'off'}",
+            schedule=None,
+            params=PARAMS,
+        ):
+            RunComfyGenerateOperator(
+                task_id="make",
+                model_id=MODEL,
+                inputs={"prompt": "{{ params.prefix }}/0", "duration": 3},
+                runcomfy_conn_id="runcomfy_full",
+                deferrable=deferrable,
+                cancel_on_kill=cancel_on_kill,
+                poll_interval=2.0,
+            )
+
+# One task whose inputs a person can change between a run and a clear.
+on_clear: Literal["reuse", "resubmit"]
+for on_clear in ("reuse", "resubmit"):
+    with DAG(f"faults_clear_{on_clear}", schedule=None, params=PARAMS):
+        RunComfyGenerateOperator(
+            task_id="make",
+            model_id=MODEL,
+            inputs={"prompt": "{{ params.prefix }}/{{ var.value.get(params.prefix, 'first') }}", "duration": 3},
+            on_clear=on_clear,
+            poll_interval=2.0,
+        )

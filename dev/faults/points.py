@@ -48,7 +48,7 @@ class Point:
 def run_point(stage: Stage, point: Point, dag_id: str, *, kills: int = KILLS) -> Row:
     """Run as many clips as there are kills, kill each once at the point, and return the account."""
     prefix = f"{point.name} {dag_id}".replace(" ", "-").replace("_", "-").replace(",", "")
-    killed = _Kills(point, kills)
+    killed = Kills(point, kills)
     gate = stage.to_airflow if point.gate == "to_airflow" else stage.to_runcomfy
     stop = Stop(point.matches(), point.when, killed.act, times=kills)
     with ExitStack() as stack:
@@ -83,7 +83,9 @@ def run_point(stage: Stage, point: Point, dag_id: str, *, kills: int = KILLS) ->
 
 
 @dataclass
-class _Kills:
+class Kills:
+    """Kills whoever comes to a point, and counts."""
+
     point: Point
     wanted: int
     count: int = 0
@@ -132,17 +134,20 @@ def _is_read(exchange: Exchange) -> bool:
     return exchange.method == "GET" and exchange.path.endswith("/runcomfy")
 
 
-def _intent(exchange: Exchange) -> bool:
+def is_intent(exchange: Exchange) -> bool:
+    """Return whether a call writes an intent into a record."""
     record = _record(exchange)
     return record is not None and record["request_id"] is None and record["outcome"] is None
 
 
-def _new_id(exchange: Exchange) -> bool:
+def is_new_id(exchange: Exchange) -> bool:
+    """Return whether a call writes a request id into a record."""
     record = _record(exchange)
     return record is not None and record["request_id"] is not None and record["outcome"] is None
 
 
-def _submit(exchange: Exchange) -> bool:
+def is_submit(exchange: Exchange) -> bool:
+    """Return whether a call is a submit."""
     return exchange.method == "POST" and exchange.path.startswith("/v1/models/")
 
 
@@ -161,11 +166,11 @@ def _succeeds() -> Callable[[Exchange], bool]:
 
 POINTS = (
     Point("before the intent", "to_airflow", When.BEFORE, _first_read),
-    Point("between intent and POST", "to_airflow", When.AFTER, lambda: _intent, unknown=True, paid=0),
-    Point("inside the POST, not yet taken", "to_runcomfy", When.BEFORE, lambda: _submit, unknown=True, paid=0),
-    Point("inside the POST, taken", "to_runcomfy", When.AFTER, lambda: _submit, unknown=True),
-    Point("between its answer and the record", "to_airflow", When.BEFORE, lambda: _new_id, unknown=True, both=True),
-    Point("after the record", "to_airflow", When.AFTER, lambda: _new_id),
+    Point("between intent and POST", "to_airflow", When.AFTER, lambda: is_intent, unknown=True, paid=0),
+    Point("inside the POST, not yet taken", "to_runcomfy", When.BEFORE, lambda: is_submit, unknown=True, paid=0),
+    Point("inside the POST, taken", "to_runcomfy", When.AFTER, lambda: is_submit, unknown=True),
+    Point("between its answer and the record", "to_airflow", When.BEFORE, lambda: is_new_id, unknown=True, both=True),
+    Point("after the record", "to_airflow", When.AFTER, lambda: is_new_id),
     Point("on resume", "to_airflow", When.BEFORE, _read_on_resume, dags=("faults_generate",)),
     Point("between result and success", "to_airflow", When.BEFORE, _succeeds, both=True),
 )

@@ -38,16 +38,24 @@ class Stage:
     """
     A running Airflow with the sandbox and the bucket.
 
+    :param full: another sandbox in which six requests run for ever, and every further one is queued for ever.
+    :param slow: another one, in which three requests run at a time, for a minute each.
+    :param outage: another one, in which all run at once, for long enough to have an outage meanwhile.
     :param to_airflow: between the workers and Airflow's execution API.
     :param to_runcomfy: between everything and the sandbox.
+    :param to_s3: between the workers and the bucket.
     """
 
     folder: Path
     airflow: Airflow
     sandbox: Sandbox
+    full: Sandbox
+    slow: Sandbox
+    outage: Sandbox
     s3: SeaweedFS
     to_airflow: Gate
     to_runcomfy: Gate
+    to_s3: Gate
 
     def start(self, dag_id: str, prefix: str, clips: int) -> str:
         """Start a run and return its id; ``prefix`` begins its prompts and keys."""
@@ -87,10 +95,11 @@ class Account:
         return sum(len(ids) for ids in self.paid.values())
 
 
-def account(stage: Stage, prefix: str, wanted: int) -> Account:
+def account(stage: Stage, prefix: str, wanted: int, sandbox: Sandbox | None = None) -> Account:
     """Return what was paid and stored for the clips of a prefix, every object compared with what RunComfy serves."""
+    sandbox = sandbox or stage.sandbox
     paid: dict[str, list[str]] = {}
-    for request in stage.sandbox.requests():
+    for request in sandbox.requests():
         prompt = str(request["inputs"].get("prompt", ""))
         if prompt.startswith(f"{prefix}/"):
             paid.setdefault(prompt, []).append(request["request_id"])
@@ -100,16 +109,16 @@ def account(stage: Stage, prefix: str, wanted: int) -> Account:
     for entry in keys:
         request_id = Path(entry["Key"]).stem
         body = stage.s3.client().get_object(Bucket=stage.s3.bucket, Key=entry["Key"])["Body"].read()
-        if request_id not in known or _sha256(body) != _sha256(_served(stage, request_id)):
+        if request_id not in known or _sha256(body) != _sha256(_served(sandbox, request_id)):
             wrong += 1
     return Account(wanted, paid, len(keys), wrong)
 
 
-def _served(stage: Stage, request_id: str) -> bytes:
+def _served(sandbox: Sandbox, request_id: str) -> bytes:
     with requests.Session() as session:
         session.trust_env = False
         result = session.get(
-            f"{stage.sandbox.url}/v1/requests/{request_id}/result",
+            f"{sandbox.url}/v1/requests/{request_id}/result",
             headers={"Authorization": f"Bearer {TOKEN}"},
             timeout=30,
         ).json()
@@ -121,23 +130,36 @@ def _sha256(content: bytes) -> str:
 
 
 @contextmanager
-def stage(folder: Path, *, triggerers: int = 1) -> Iterator[Stage]:
+def stage(folder: Path, *, outage_seconds: float) -> Iterator[Stage]:
     """Run everything while the block runs."""
     with ExitStack() as stack:
-        local = stack.enter_context(sandbox(folder, queue_seconds=0, run_seconds=3, concurrency=100))
+
+        def a_sandbox(name: str, run_seconds: float, concurrency: int) -> Sandbox:
+            (folder / name).mkdir()
+            return stack.enter_context(
+                sandbox(folder / name, queue_seconds=0, run_seconds=run_seconds, concurrency=concurrency)
+            )
+
+        local = a_sandbox("sandbox", 3, 100)
+        full = a_sandbox("full", 100_000, 6)
+        slow = a_sandbox("slow", 60, 3)
+        # Long enough for all to be submitted and deferred, and for the outage.
+        outage = a_sandbox("outage", outage_seconds + 90, 100)
         s3 = stack.enter_context(seaweedfs(folder / "s3"))
+        to_s3 = stack.enter_context(gate(s3.endpoint))
         to_runcomfy = stack.enter_context(gate(local.url))
         (port,) = free_ports(1)
         to_airflow = stack.enter_context(gate(f"http://{LOOPBACK}:{port}"))
         env = _NOTICES_SOON | {
             "AIRFLOW_CONN_RUNCOMFY_DEFAULT": Sandbox(to_runcomfy.url).connection(TOKEN),
-            "AIRFLOW_CONN_AWS_DEFAULT": s3.connection(),
+            "AIRFLOW_CONN_RUNCOMFY_FULL": full.connection(TOKEN),
+            "AIRFLOW_CONN_RUNCOMFY_SLOW": slow.connection(TOKEN),
+            "AIRFLOW_CONN_RUNCOMFY_OUTAGE": outage.connection(TOKEN),
+            "AIRFLOW_CONN_AWS_DEFAULT": s3.connection().replace(s3.endpoint, to_s3.url),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{to_airflow.url}/execution/",
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
-        running = stack.enter_context(
-            airflow(folder / "airflow", [DAGS], env=env, port=port, triggerers=triggerers, parallelism=6)
-        )
-        for dag_id in ("faults_generate", "faults_submit"):
+        running = stack.enter_context(airflow(folder / "airflow", [DAGS], env=env, port=port, parallelism=8))
+        for dag_id in running.client.dag_ids():
             running.client.unpause(dag_id)
-        yield Stage(folder, running, local, s3, to_airflow, to_runcomfy)
+        yield Stage(folder, running, local, full, slow, outage, s3, to_airflow, to_runcomfy, to_s3)

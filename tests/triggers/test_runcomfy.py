@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_runcomfy.api import polling
 from airflow_provider_runcomfy.api.client import RunComfyClient
+from airflow_provider_runcomfy.api.errors import InvalidSettingsError, RateLimitedError
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
 from airflow_provider_runcomfy.triggers import shared
@@ -25,6 +27,7 @@ CLIP = {"prompt": "a lighthouse at dusk", "duration": 3}
 def polls_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy._FIRST_POLL_SECONDS", 0.0)
     monkeypatch.setattr(shared, "_FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(polling, "_REREAD_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -101,6 +104,8 @@ async def test_at_the_deadline_the_result_is_looked_at_once_more(full: Sandbox) 
         pytest.param({"effect": "status", "code": 429, "headers": {"Retry-After": "0"}}, id="429 with Retry-After"),
         pytest.param({"effect": "status", "code": 429}, id="429"),
         pytest.param({"effect": "status", "code": 403, "body": "<html>"}, id="a gateway's 403"),
+        pytest.param({"effect": "status", "code": 401, "body": "<html>", "times": 3}, id="a gateway's 401"),
+        pytest.param({"effect": "status", "code": 401, "error_code": 400004}, id="one certain 401"),
         pytest.param({"effect": "status", "code": 200, "body": "null"}, id="unreadable"),
         pytest.param({"effect": "outage", "seconds": 0.1, "drop": True}, id="cut connections"),
     ],
@@ -132,14 +137,102 @@ async def test_a_token_that_is_replaced_while_waiting_is_read_again(
     assert event["endings"][0]["end"] == "succeeded"
 
 
-async def test_a_token_that_stays_wrong_ends_the_wait(sandbox: Sandbox) -> None:
+async def test_a_token_that_is_replaced_after_its_refusal_is_read_again(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "_REREAD_SECONDS", 0.5)
+    request_id = submit(sandbox)
+    old = "revoked-token-0123456789"
+    monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox, old))
+    sandbox.add_fault("status", token=old, code=401, error_code=400004, times=None)
+    waiting = asyncio.create_task(events_of(a_trigger(request_id)))
+    while not count(sandbox)["status"]:
+        await asyncio.sleep(0.01)
+    monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
+
+    [event] = await waiting
+
+    assert event["endings"][0]["end"] == "succeeded"
+
+
+async def test_a_token_that_stays_wrong_ends_the_wait_at_its_second_refusal(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(polling, "_REREAD_SECONDS", 0.3)
     request_id = submit(sandbox)
     sandbox.add_fault("status", token=TOKEN, code=401, error_code=400004, times=None)
+    began = time.monotonic()
 
     [event] = await events_of(a_trigger(request_id))
 
     assert event["endings"][0]["end"] == "unauthenticated"
+    assert count(sandbox)["status"] == 2
+    assert time.monotonic() - began >= 0.3
     assert TOKEN not in json.dumps(event)
+
+
+async def test_a_connection_that_is_deleted_is_waited_for_together(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "_FIRST_PAUSE_SECONDS", 0.2)
+    ids = [submit(sandbox) for _ in range(20)]
+    monkeypatch.delenv(CONNECTION_VARIABLE)
+    monkeypatch.delenv("RUNCOMFY_TOKEN", raising=False)
+    readings = 0
+    read = shared.RunComfyAsyncHook._settings
+
+    async def counted(hook: Any) -> Settings:
+        nonlocal readings
+        readings += 1
+        return await read(hook)
+
+    monkeypatch.setattr(shared.RunComfyAsyncHook, "_settings", counted)
+    waiting = asyncio.gather(*(events_of(a_trigger(request_id)) for request_id in ids))
+    await asyncio.sleep(1)
+    # Each that was under way when the first met it, and from then on one now and then.
+    assert 0 < readings <= 60
+    monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
+
+    assert [event["endings"][0]["end"] for [event] in await waiting] == ["succeeded"] * 20
+
+
+async def test_a_crowd_that_begins_together_is_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy._FIRST_POLL_SECONDS", 5.0)
+    delays = []
+
+    async def sleep(seconds: float) -> None:
+        delays.append(seconds)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy.asyncio.sleep", sleep)
+    for _ in range(100):
+        with pytest.raises(asyncio.CancelledError):
+            await events_of(a_trigger("r-1", poll_interval=8.0, max_poll_interval=30.0, seconds=600))
+
+    assert 5 <= min(delays) < 7
+    assert 11 < max(delays) <= 13
+
+
+async def test_who_is_held_back_is_so_for_minutes_at_most_and_never_beyond_the_deadline(full: Sandbox) -> None:
+    request_id = submit(full)
+    full.add_fault("status", code=429, headers={"Retry-After": "3600"})
+    async with shared.shared_connection("runcomfy_default") as connection:
+        with pytest.raises(RateLimitedError):
+            await connection.ask(request_id, shared.Ask.STATUS)
+        assert 290 < connection._resume_at - asyncio.get_running_loop().time() <= 300
+        began = time.time()
+
+        await connection.ask(request_id, shared.Ask.STATUS, until=began + 0.3)
+
+    assert 0.25 < time.time() - began < 5
+
+
+async def test_an_unusable_connection_holds_everybody_back(full: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(full, " "))
+    async with shared.shared_connection("runcomfy_default") as connection:
+        with pytest.raises(InvalidSettingsError):
+            await connection.ask("r-1", shared.Ask.STATUS)
+        assert connection._resume_at > asyncio.get_running_loop().time()
 
 
 async def test_many_triggers_read_the_connection_once_and_share_a_session(
@@ -251,3 +344,29 @@ async def test_where_the_state_cannot_be_known_the_request_is_left_alone(full: S
     await a_trigger(queued, cancel_on_kill=True).on_kill()
 
     assert count(full)["cancel"] == 0
+
+
+async def test_a_kill_is_carried_out_although_airflow_cancels_it_every_second(
+    full: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(full)
+    queued = submit(full)
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def found(task_instance: Any) -> str | None:
+        asked.set()
+        await may_answer.wait()
+        return "failed"
+
+    monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy.state_of", found)
+    monkeypatch.setattr(RunComfyRequestTrigger, "task_instance", object())
+    kill = asyncio.create_task(a_trigger(queued, cancel_on_kill=True).on_kill())
+    await asked.wait()
+    for _ in range(3):
+        kill.cancel()
+        await asyncio.sleep(0)
+    may_answer.set()
+
+    await kill
+
+    assert [request["state"] for request in full.requests()] == ["in_progress", "cancelled"]

@@ -1,0 +1,99 @@
+"""Kill, end and stall the triggerer under waiting tasks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import psutil
+
+from dev.faults.stage import Stage, account
+from dev.faults.table import Row
+from dev.processes import tail
+
+_DAG = "faults_slow"
+_STALL_SECONDS = 45.0
+
+
+def kill_triggerer(stage: Stage, number: signal.Signals, *, kills: int) -> Row:
+    """Send a signal to the triggerer again and again while five clips are waited for, and start a new one each time."""
+
+    def act() -> None:
+        process = stage.airflow.components["triggerer-0"]
+        _send(process.pid, number)
+        process.wait(60)
+        stage.airflow.start("triggerer-0")
+
+    return _under_waiting_clips(stage, f"triggerer {number.name}", act, clips=5, kills=kills, pause=12.0)
+
+
+def stall_triggerer(stage: Stage, *, kills: int) -> Row:
+    """Stop one of two triggerers for 45 s again and again: Airflow gives its triggers to the other, then it wakes."""
+    stage.airflow.start("triggerer-1")
+    names = ("triggerer-0", "triggerer-1")
+    turn = iter(range(kills))
+
+    def act() -> None:
+        process = stage.airflow.components[names[next(turn) % 2]]
+        _send(process.pid, signal.SIGSTOP)
+        time.sleep(_STALL_SECONDS)
+        _send(process.pid, signal.SIGCONT)
+
+    try:
+        row = _under_waiting_clips(stage, "triggerer SIGSTOP 45 s", act, clips=3 * kills, kills=kills, pause=8.0)
+    finally:
+        second = stage.airflow.components["triggerer-1"]
+        _send(second.pid, signal.SIGTERM)
+        second.wait(60)
+    spurious = sum(tail(stage.airflow.log(name), 100_000).count("cancelled by user action") for name in names)
+    print(f"         Airflow called on_kill by mistake {spurious} times in the stalls.", flush=True)
+    return row
+
+
+def _under_waiting_clips(
+    stage: Stage, name: str, act: Callable[[], None], *, clips: int, kills: int, pause: float
+) -> Row:
+    prefix = name.replace(" ", "-").lower()
+    run_id = stage.start(_DAG, prefix, clips)
+    _wait_until_all_wait(stage, run_id, clips)
+    faults = []
+    done = 0
+    while done < kills:
+        if not any(one.state == "deferred" for one in stage.airflow.client.task_instances(_DAG, run_id)):
+            faults.append(f"only {done} of {kills} kills met a waiting task")
+            break
+        act()
+        done += 1
+        time.sleep(pause)
+    instances = stage.wait(_DAG, run_id, timeout=600)
+    found = account(stage, prefix, clips, stage.slow)
+    if found.submits != clips or found.stored != clips or found.wrong:
+        faults.append(f"paid {found.submits}, stored {found.stored}, wrong {found.wrong}: {found.paid}")
+    cancelled = [call for call in stage.slow.calls() if call["kind"] == "cancel"]
+    if cancelled:
+        faults.append(f"{len(cancelled)} requests were asked to be cancelled")
+    faults += [f"{one.key} is {one.state}" for one in instances if one.state != "success"]
+    return Row(name, done, clips, found, 0, tuple(faults))
+
+
+def _wait_until_all_wait(stage: Stage, run_id: str, clips: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        instances = stage.airflow.client.task_instances(_DAG, run_id)
+        if sum(one.state == "deferred" for one in instances) >= clips:
+            return
+        time.sleep(0.5)
+    raise TimeoutError(f"{_DAG}: not all tasks wait after 120 s")
+
+
+def _send(leader: int, number: signal.Signals) -> None:
+    """Send a signal to a triggerer and to the process in which its triggers run."""
+    with suppress(psutil.NoSuchProcess):
+        processes = [*psutil.Process(leader).children(recursive=True), psutil.Process(leader)]
+        # Asked to end, Airflow ends its own children; killed, it cannot.
+        for process in processes[-1:] if number is signal.SIGTERM else processes:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, number)

@@ -1,0 +1,50 @@
+"""Measure the window in which a kill leaves a submission unknown: from the intent to the record."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+from dev.faults.points import is_intent, is_new_id, is_submit
+from dev.faults.processes import ti_id
+from dev.faults.stage import Stage
+from dev.gate import Exchange, Stop, When
+
+_DAG = "faults_submit"
+
+
+def measure_window(stage: Stage, *, clips: int) -> str:
+    """Run ``clips`` submits undisturbed, and return the widths in words."""
+    began: dict[str | None, float] = {}
+    widths: list[float] = []
+    posts: dict[int, float] = {}
+    spent: list[float] = []
+
+    def intent(exchange: Exchange) -> bool:
+        began[ti_id(exchange)] = time.monotonic()
+        return True
+
+    def recorded(exchange: Exchange) -> bool:
+        widths.append(1000 * (time.monotonic() - began[ti_id(exchange)]))
+        return True
+
+    def post(exchange: Exchange) -> bool:
+        posts[exchange.peer_port] = time.monotonic()
+        return True
+
+    def answered(exchange: Exchange) -> bool:
+        spent.append(1000 * (time.monotonic() - posts[exchange.peer_port]))
+        return True
+
+    with (
+        stage.to_airflow.stopping(Stop(is_intent, When.BEFORE, intent, times=clips)),
+        stage.to_airflow.stopping(Stop(is_new_id, When.AFTER, recorded, times=clips)),
+        stage.to_runcomfy.stopping(Stop(is_submit, When.BEFORE, post, times=clips)),
+        stage.to_runcomfy.stopping(Stop(is_submit, When.AFTER, answered, times=clips)),
+    ):
+        stage.wait(_DAG, stage.start(_DAG, "window", clips))
+    return (
+        f"From the intent's arrival at Airflow to the record's being kept, over {len(widths)} submits: median "
+        f"{statistics.median(widths):.0f} ms, at most {max(widths):.0f} ms; of this the POST itself at the sandbox "
+        f"takes {statistics.median(spent):.0f} ms."
+    )
