@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
-from airflow_provider_runcomfy.api.errors import RateLimitedError, RunComfyError, UnavailableError
+from airflow_provider_runcomfy.api.errors import (
+    InvalidSettingsError,
+    RateLimitedError,
+    RunComfyError,
+    UnavailableError,
+)
 from airflow_provider_runcomfy.api.polling import Ask
 from airflow_provider_runcomfy.api.types import GenerationResult, RequestStatus
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
@@ -23,7 +30,8 @@ class SharedConnection:
     """
     One connection's session, used by every trigger that waits through it.
 
-    A 429 or an outage that one of them meets holds all of them back, and then they come back one by one.
+    A 429, an outage or an unusable connection that one of them meets holds all of them back, and then they come back
+    one by one.
     """
 
     def __init__(self, conn_id: str) -> None:
@@ -35,13 +43,14 @@ class SharedConnection:
         self.generation = 0
         self.users = 0
 
-    async def ask(self, request_id: str, ask: Ask) -> RequestStatus | GenerationResult:
+    async def ask(self, request_id: str, ask: Ask, *, until: float = math.inf) -> RequestStatus | GenerationResult:
         """
         Make one call, when it is time to.
 
+        :param until: in seconds since the epoch; then the call is made even if all are held back.
         :raises RunComfyError: as the call does.
         """
-        await self._turn()
+        await self._turn(until)
         hook = self._hook
         try:
             answer = await (hook.get_status(request_id) if ask is Ask.STATUS else hook.get_result(request_id))
@@ -64,20 +73,20 @@ class SharedConnection:
         for hook in (self._hook, *self._retired):
             await hook.close()
 
-    async def _turn(self) -> None:
-        while (left := self._resume_at - _now()) > 0:
+    async def _turn(self, until: float) -> None:
+        while (left := self._resume_at - _now()) > 0 and (patience := until - time.time()) > 0:
             spread = random.random() * self.users / _RESUMED_PER_SECOND  # noqa: S311
-            await asyncio.sleep(left + spread)
+            await asyncio.sleep(min(left + spread, patience))
 
     def _hold_back(self, error: RunComfyError) -> None:
         # Those that were under way when it began say nothing new.
-        if not isinstance(error, UnavailableError) or self._resume_at > _now():
+        if not isinstance(error, UnavailableError | InvalidSettingsError) or self._resume_at > _now():
             return
-        pause = _FIRST_PAUSE_SECONDS * 2.0 ** min(self._pauses, 10)
+        pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(self._pauses, 10), _LONGEST_PAUSE_SECONDS)
         if isinstance(error, RateLimitedError) and error.retry_after is not None:
             pause = max(error.retry_after, _FIRST_PAUSE_SECONDS)
         self._pauses += 1
-        self._resume_at = _now() + min(pause, _LONGEST_PAUSE_SECONDS)
+        self._resume_at = _now() + pause
 
 
 _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedConnection]] = WeakKeyDictionary()

@@ -18,6 +18,7 @@ from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
 from airflow_provider_runcomfy.triggers import shared
 from airflow_provider_runcomfy.triggers.runcomfy import RunComfyRequestTrigger
+from airflow_provider_runcomfy.waiting import Progress
 from tests.runcomfy import CONNECTION_VARIABLE, PRO, TOKEN, connection_to, count
 
 CLIP = {"prompt": "a lighthouse at dusk", "duration": 3}
@@ -145,9 +146,10 @@ async def test_a_token_that_is_replaced_after_its_refusal_is_read_again(
     old = "revoked-token-0123456789"
     monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox, old))
     sandbox.add_fault("status", token=old, code=401, error_code=400004, times=None)
+    refused = asyncio.Event()
+    monkeypatch.setattr(Progress, "failed_poll", lambda *_: refused.set())
     waiting = asyncio.create_task(events_of(a_trigger(request_id)))
-    while not count(sandbox)["status"]:
-        await asyncio.sleep(0.01)
+    await refused.wait()
     monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
 
     [event] = await waiting
@@ -156,7 +158,7 @@ async def test_a_token_that_is_replaced_after_its_refusal_is_read_again(
 
 
 async def test_a_token_that_stays_wrong_ends_the_wait_at_its_second_refusal(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(polling, "_REREAD_SECONDS", 0.3)
     request_id = submit(sandbox)
@@ -168,6 +170,7 @@ async def test_a_token_that_stays_wrong_ends_the_wait_at_its_second_refusal(
     assert event["endings"][0]["end"] == "unauthenticated"
     assert count(sandbox)["status"] == 2
     assert time.monotonic() - began >= 0.3
+    assert "refused the token of connection 'runcomfy_default'. It is read anew in 0 s" in capsys.readouterr().out
     assert TOKEN not in json.dumps(event)
 
 
