@@ -10,7 +10,14 @@ export UV_PYTHON_DOWNLOADS := never
 # As pip does: trust what the machine trusts, a company's own certificate authority included.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help env demo test test-fast lint format build pins clean
+# The oldest Airflow that the package declares, and the tests that also have to pass there.
+AIRFLOW := 3.1
+FLOOR_TESTS := tests/dags tests/example_dags tests/hooks tests/triggers tests/transfers/test_in_a_dag.py \
+    tests/test_imports.py tests/test_provider.py
+RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
+
+.PHONY: help env demo test test-fast test-floor lint format build pins clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +33,9 @@ test: $(STAMP) ## Run all tests
 test-fast: $(STAMP) ## Run the tests that start neither Airflow nor a server
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
+test-floor: .venv-airflow-$(AIRFLOW)/.up-to-date ## Run the tests in Dags on the oldest Airflow (or AIRFLOW=3.2)
+	.venv-airflow-$(AIRFLOW)/bin/python -m pytest -n 2 $(FLOOR_TESTS)
+
 lint: $(STAMP) ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,14 +48,19 @@ format: $(STAMP) ## Mend style and format
 build: $(STAMP) ## Build the wheel and the sdist into dist/
 	$(BIN)/uv build --quiet --out-dir dist
 
-pins: $(STAMP) ## Resolve requirements/dev.txt from pyproject.toml (delete it first to upgrade everything)
-	$(BIN)/uv pip compile pyproject.toml --extra amazon --extra sandbox --group dev --quiet \
-	    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/dev.txt
+pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade everything)
+	$(RESOLVE) --group dev -o requirements/dev.txt
+	$(RESOLVE) requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
+	$(RESOLVE) requirements/airflow-3.2.in -o requirements/airflow-3.2.txt
 
 clean: ## Remove the environment, caches and everything built
-	rm -rf $(VENV) .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-airflow-* .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements/uv.txt requirements/dev.txt pyproject.toml dev/make-env
-	@dev/make-env $(VENV)
+	@dev/make-env $(VENV) requirements/dev.txt
+	@touch $@
+
+.venv-airflow-%/.up-to-date: requirements/uv.txt requirements/airflow-%.txt pyproject.toml dev/make-env
+	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(@D) requirements/airflow-$*.txt
 	@touch $@

@@ -9,8 +9,9 @@ import pytest
 from airflow.sdk.execution_time import context
 from sqlalchemy import select
 
+has_task_state_store = hasattr(context, "TaskStateStoreAccessor")
 needs_task_state_store = pytest.mark.skipif(
-    not hasattr(context, "TaskStateStoreAccessor"), reason="this Airflow has no task state store: it is before 3.3"
+    not has_task_state_store, reason="this Airflow has no task state store: it is before 3.3"
 )
 
 

@@ -7,6 +7,7 @@ import re
 import socket
 from typing import Any
 
+import airflow
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
@@ -26,6 +27,9 @@ from tests.hooks.conftest import SetConnection
 
 OTHER = "rc-other-token-0123456789"
 BALANCE = {"balance_usd": 12.5, "currency": "USD"}
+AIRFLOW_3_1_HIDES_IT = pytest.mark.skipif(
+    airflow.__version__.startswith("3.1."), reason="Airflow 3.1 says itself that there is no such connection"
+)
 
 
 # --- The connection --------------------------------------------------------------------------------------------------
@@ -192,7 +196,7 @@ def test_the_extras_bound_the_downloads(
         ({"max_download_bytes": True}, "'max_download_bytes' must be a number of bytes above 0"),
         ({"max_download_bytes": [1]}, "'max_download_bytes' must be a number of bytes above 0"),
         ('{"max_download_bytes": Infinity}', "'max_download_bytes' must be a number of bytes above 0"),
-        ("[1]", "the extra must be a JSON object"),
+        pytest.param("[1]", "the extra must be a JSON object", marks=AIRFLOW_3_1_HIDES_IT),
     ],
     ids=repr,
 )
