@@ -15,10 +15,16 @@ from airflow_provider_runcomfy.api.ids import is_request_id
 from airflow_provider_runcomfy.api.plain_json import short_repr
 
 VERSION = 1
-_LONGEST_TEXT = 2000
+# To how many characters each text is cut, until the inputs are small enough.
+_LONGEST_TEXTS = (2000, 500, 100)
+# Airflow's REST API takes 64 KiB of JSON: more, and a person could not settle an unknown submission in the UI.
+_LARGEST_INPUTS = 8 << 10
+_LARGEST_RECORD = 56 << 10
 _DEEPEST = 50
 # What Airflow's supervisor, and most databases, can hold.
 _LARGEST_NUMBER = 2**63 - 1
+# A name or password in a URL, whatever its scheme.
+_USER = re.compile(r"(://)[^\s/?#]*@")
 _QUERY = re.compile(r"(https?://[^\s?]*\?)\S+", re.IGNORECASE)
 
 
@@ -96,8 +102,14 @@ class Record:
         return next((s for s in reversed(self.submissions) if s.outcome is not Outcome.REFUSED), None)
 
     def adding(self, submission: Submission, *, max_tries: int) -> Record:
-        """Return the record with one more submission."""
-        return Record(max_tries, (*self.submissions, submission))
+        """Return the record with one more submission; the oldest give up their inputs where it grows too large."""
+        record = Record(max_tries, (*self.submissions, submission))
+        for index, older in enumerate(self.submissions):
+            if _size(record.as_json()) <= _LARGEST_RECORD:
+                break
+            shorter = replace(older, inputs="(left out: the record had grown too large)")
+            record = Record(max_tries, (*record.submissions[:index], shorter, *record.submissions[index + 1 :]))
+        return record
 
     def changing(self, request_id: str, **changes: Any) -> Record:
         """Return the record with changes to the newest submission of a request."""
@@ -183,8 +195,23 @@ def hash_inputs(inputs: Any) -> str:
 
 
 def readable(inputs: Any) -> Any:
-    """Return inputs as they are recorded: long text cut, and URLs without their query, which may be a signature."""
-    return _readable(_as_json_carries(inputs), _DEEPEST)
+    """
+    Return inputs as they are recorded, in at most 8 KiB of JSON.
+
+    Long text is cut, and URLs lose what may be a secret: their user and their query, which may be a signature.
+    """
+    carried = _as_json_carries(inputs)
+    for longest in _LONGEST_TEXTS:
+        kept = _readable(carried, _DEEPEST, longest)
+        if _size(kept) <= _LARGEST_INPUTS:
+            return kept
+    text = json.dumps(kept)
+    # Written as JSON once more, each quote takes two bytes.
+    return f"{text[: _LARGEST_INPUTS // 2 - 100]}… ({len(text)} characters)"
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value))
 
 
 def _as_json_carries(inputs: Any) -> Any:
@@ -199,19 +226,21 @@ def _as_object(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else short_repr(value)
 
 
-def _readable(value: Any, depth: int) -> Any:
+def _readable(value: Any, depth: int, longest: int) -> Any:
     if isinstance(value, str):
-        return _readable_text(value)
+        return _readable_text(value, longest)
     if isinstance(value, dict) and depth:
-        return {_readable_text(key): _readable(item, depth - 1) for key, item in value.items()}
+        return {_readable_text(key, longest): _readable(item, depth - 1, longest) for key, item in value.items()}
     if isinstance(value, list) and depth:
-        return [_readable(item, depth - 1) for item in value]
+        return [_readable(item, depth - 1, longest) for item in value]
     if value is None or isinstance(value, bool) or (_is_number(value) and abs(value) <= _LARGEST_NUMBER):
         return value
-    return _readable_text(short_repr(value))
+    return _readable_text(short_repr(value), longest)
 
 
-def _readable_text(text: str) -> str:
+def _readable_text(text: str, longest: int) -> str:
+    # Looking for URLs in more than can be kept would be wasted.
+    plain = _QUERY.sub(r"\1…", _USER.sub(r"\1…@", text[: _LONGEST_TEXTS[0] * 4]))
     # Neither NUL nor a lone surrogate comes through Airflow's supervisor and every database.
-    text = _QUERY.sub(r"\1…", text).replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… ({len(text)} characters)"
+    plain = plain.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return plain if len(plain) <= longest else f"{plain[:longest]}… ({len(text)} characters)"

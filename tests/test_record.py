@@ -315,6 +315,16 @@ def test_a_mapping_without_a_description_of_its_own_has_one_hash() -> None:
         pytest.param({"image": "https://b/k.png"}, {"image": "https://b/k.png"}, id="plain URL"),
         pytest.param({"image": "https://b/k?X-Sig=s"}, {"image": "https://b/k?…"}, id="signed URL"),
         pytest.param({"image": "HTTPS://b/k?X-Sig=s"}, {"image": "HTTPS://b/k?…"}, id="signed URL in capitals"),
+        pytest.param({"image": "https://u:p@b/k.png"}, {"image": "https://…@b/k.png"}, id="a password in a URL"),
+        pytest.param({"image": "HTTP://u@b"}, {"image": "HTTP://…@b"}, id="a user in a URL"),
+        pytest.param({"image": "https://u:p@q@b/k?s=1"}, {"image": "https://…@b/k?…"}, id="a password with an @"),
+        pytest.param({"image": "s3://key:secret@b/k"}, {"image": "s3://…@b/k"}, id="a password for S3"),
+        pytest.param(
+            {"prompt": "see (ftp://u:p@b) and https://c/@d"},
+            {"prompt": "see (ftp://…@b) and https://c/@d"},
+            id="a password in a text",
+        ),
+        pytest.param({"prompt": "mail a@b.c: now"}, {"prompt": "mail a@b.c: now"}, id="no URL"),
         pytest.param({"image": " https://b/k?X-Sig=s "}, {"image": " https://b/k?… "}, id="white space around it"),
         pytest.param(
             {"prompt": "https://b/k?X-Sig=s and http://c?t=1?"},
@@ -332,6 +342,66 @@ def test_a_mapping_without_a_description_of_its_own_has_one_hash() -> None:
 )
 def test_inputs_are_kept_readable(given_inputs: Any, kept: Any) -> None:
     assert readable(given_inputs) == kept
+
+
+KIB = 1024
+
+
+@pytest.mark.parametrize(
+    ("given_inputs", "kept"),
+    [
+        pytest.param(
+            {"multi_prompt": [{"prompt": "a" * 2000, "duration": 3}] * 6},
+            {"multi_prompt": [{"prompt": "a" * 500 + "… (2000 characters)", "duration": 3}] * 6},
+            id="six long prompts",
+        ),
+        pytest.param(
+            {"images": ["data:" + "A" * 995] * 40},
+            {"images": ["data:" + "A" * 95 + "… (1000 characters)"] * 40},
+            id="forty small files",
+        ),
+    ],
+)
+def test_inputs_that_are_too_large_together_have_each_text_cut(given_inputs: Any, kept: Any) -> None:
+    assert readable(given_inputs) == kept
+
+
+large = [
+    pytest.param(list(range(100_000)), id="100 000 numbers"),
+    pytest.param({f"k{n}": '"\\' * 50 for n in range(500)}, id="quotes and backslashes"),
+    pytest.param(["\u00e9" * 3000] * 99, id="not ASCII"),
+    pytest.param({"a" * 5000: {"b" * 5000: [None] * 9000}}, id="long keys"),
+    pytest.param("x" * 10_000_000, id="10 MB of text"),
+    pytest.param({"u": "http://" * 500_000}, id="half a million URLs"),
+    pytest.param([[[[1e-300] * 20] * 20] * 20] * 20, id="160 000 nested"),
+]
+
+
+@pytest.mark.parametrize("value", large)
+def test_no_inputs_take_more_than_8_kib_of_the_record(value: Any) -> None:
+    kept = readable(value)
+    assert len(json.dumps(kept)) <= 8 * KIB
+    assert "characters)" in json.dumps(kept)
+
+
+def test_a_record_stays_editable_in_the_ui_and_keeps_what_was_paid() -> None:
+    """Airflow's REST API refuses more than 64 KiB of JSON (422)."""
+    record = Record(0)
+    for number in range(40):
+        newest = a_submission(inputs={"prompt": ["a b" * 600] * 4}, request_id=f"r-{number}", detail="d" * 500)
+        record = record.adding(newest, max_tries=1)
+    assert len(json.dumps(record.as_json())) <= 64 * KIB
+    assert [submission.request_id for submission in record.submissions] == [f"r-{number}" for number in range(40)]
+    assert record.submissions[-1].inputs == {"prompt": ["a b" * 600] * 4}
+    assert record.submissions[0].inputs == "(left out: the record had grown too large)"
+    assert Record.from_json(json.loads(json.dumps(record.as_json()))) == record
+
+
+def test_a_record_of_few_submissions_keeps_all_their_inputs() -> None:
+    record = Record(0)
+    for _ in range(5):
+        record = record.adding(SUBMISSION, max_tries=1)
+    assert record.submissions == (SUBMISSION,) * 5
 
 
 @given(value=plain_json)
