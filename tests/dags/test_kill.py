@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 
+from airflow_provider_runcomfy.api.polling import End, Ending
+from airflow_provider_runcomfy.api.types import GenerationResult, RequestState
+from airflow_provider_runcomfy.exceptions import RunComfyFailError
 from airflow_provider_runcomfy.operators.runcomfy import RunComfyGenerateOperator
-from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
+from airflow_provider_runcomfy.sandbox.server import Sandbox
+from airflow_provider_runcomfy.triggers.events import to_event
 from tests.airflow_db import needs_task_state_store, record, states, tries
-from tests.runcomfy import CONNECTION_VARIABLE, PRO, connection_to, count
+from tests.runcomfy import CONNECTION_VARIABLE, PRO, count
 
 pytestmark = pytest.mark.slow
 
 CLIP = {"prompt": "a kite over the dunes", "duration": 3, "sound": False}
-
-
-@pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox whose one slot is taken for ever, so that every further request is queued."""
-    with running_sandbox(queue_seconds=0, run_seconds=1000, concurrency=1) as sandbox:
-        monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
-        yield sandbox
 
 
 @needs_task_state_store
@@ -60,7 +58,6 @@ def test_a_kill_on_a_worker(
 
     monkeypatch.setattr(waiting, "_take", take)
     monkeypatch.setattr(RunComfyGenerateOperator, "execute", remember)
-    occupy(full)
     with DAG("killed", schedule=None) as dag:
         RunComfyGenerateOperator(
             task_id="make", model_id=PRO, inputs=CLIP, deferrable=False, cancel_on_kill=cancel_on_kill,
@@ -78,9 +75,44 @@ def test_a_kill_on_a_worker(
     assert outcomes == (["cancelled", None] if cancel_on_kill else [None])
 
 
-def occupy(sandbox: Sandbox) -> None:
-    from airflow_provider_runcomfy.api.client import RunComfyClient
-    from airflow_provider_runcomfy.api.settings import Settings
+def resuming() -> Any:
+    """Return the context of a try that resumes."""
+    return {"ti": SimpleNamespace(try_number=1, max_tries=1)}
 
-    with RunComfyClient(Settings("another-account-0123", sandbox.url)) as client:
-        client.submit(client.prepare_submit(PRO, {"prompt": "in the way", "duration": 3}))
+
+def ended(end: End) -> dict[str, Any]:
+    result = GenerationResult("r-1", RequestState.SUCCEEDED) if end is End.SUCCEEDED else None
+    return to_event({"r-1": Ending(end, result)})
+
+
+@pytest.mark.parametrize("end", [End.TIMED_OUT, End.UNAUTHENTICATED])
+def test_a_kill_after_the_resume_still_cancels_what_goes_on(full: Sandbox, end: End) -> None:
+    make = RunComfyGenerateOperator(task_id="make", model_id=PRO, inputs=CLIP)
+    request_id = make._hook().submit(PRO, CLIP)
+
+    with pytest.raises(RunComfyFailError):
+        make.execute_complete(resuming(), to_event({request_id: Ending(end)}))
+    make.on_kill()
+
+    assert {request["request_id"]: request["state"] for request in full.requests()}[request_id] == "cancelled"
+
+
+@pytest.mark.parametrize("end", list(End))
+def test_a_resume_says_how_it_ended_also_without_a_connection(monkeypatch: pytest.MonkeyPatch, end: End) -> None:
+    monkeypatch.delenv(CONNECTION_VARIABLE, raising=False)
+    monkeypatch.delenv("RUNCOMFY_TOKEN", raising=False)
+    make = RunComfyGenerateOperator(task_id="make", model_id=PRO, inputs=CLIP)
+
+    raises: Any = nullcontext() if end is End.SUCCEEDED else pytest.raises(RunComfyFailError, match="r-1")
+    with raises:
+        make.execute_complete(resuming(), ended(end))
+
+    assert make._waits_for is None
+
+
+def test_an_event_of_two_requests_is_refused() -> None:
+    make = RunComfyGenerateOperator(task_id="make", model_id=PRO, inputs=CLIP)
+    event = to_event({"r-1": Ending(End.CANCELLED), "r-2": Ending(End.CANCELLED)})
+
+    with pytest.raises(RunComfyFailError, match="names 2 requests"):
+        make.execute_complete(resuming(), event)

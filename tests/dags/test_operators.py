@@ -1,8 +1,7 @@
-"""Operators, trigger and sensor in Dags that Airflow runs, against the sandbox."""
+"""Operators and trigger in Dags that Airflow runs, against the sandbox."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,14 +15,11 @@ from airflow_provider_runcomfy.operators.runcomfy import (
 )
 from airflow_provider_runcomfy.sandbox.server import Sandbox
 from airflow_provider_runcomfy.sensors.runcomfy import RunComfyRequestSensor
-from tests.airflow_db import needs_task_state_store, record, states, tries, xcom
+from tests.airflow_db import has_task_state_store, needs_task_state_store, record, states, tries, xcom
+from tests.dags.parts import CLIP, QUICK, RunDag, raised
 from tests.runcomfy import PRO, STANDARD, count
 
 pytestmark = pytest.mark.slow
-
-RunDag = Callable[..., Any]
-CLIP = {"prompt": "a paper boat on a rainy street", "duration": 3, "sound": False}
-QUICK = {"poll_interval": 0.1, "max_poll_interval": 0.1}
 
 
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "on the worker"])
@@ -112,6 +108,54 @@ def test_templated_inputs_may_be_text_where_numbers_are_wanted(sandbox: Sandbox,
 
     [request] = sandbox.requests()
     assert request["inputs"] == {"prompt": "a kite", "duration": 3, "sound": False, "cfg_scale": 0.5}
+
+
+def test_inputs_may_hold_what_upstream_tasks_return(sandbox: Sandbox, run_dag: RunDag) -> None:
+    with DAG("nested", schedule=None) as dag:
+
+        @task
+        def title() -> str:
+            return "a kite"
+
+        @task
+        def seconds() -> dict[str, int]:
+            return {"each": 3}
+
+        scenes = [{"prompt": title(), "duration": seconds()["each"]}]
+        RunComfySubmitOperator(
+            task_id="submit", model_id=PRO, inputs={"prompt": title(), "duration": 3, "multi_prompt": scenes}
+        )
+
+    run_dag(dag)
+
+    [request] = sandbox.requests()
+    assert request["inputs"] == {
+        "prompt": "a kite", "duration": 3, "multi_prompt": [{"prompt": "a kite", "duration": 3}],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("by", "sent"), [("expand", "{{ 6 * 7 }}"), ("expand_kwargs", "42")], ids=["expand", "expand_kwargs"]
+)
+def test_only_expand_takes_upstream_data_as_it_is(sandbox: Sandbox, run_dag: RunDag, by: str, sent: str) -> None:
+    """The other one is Airflow's: it renders the dicts that upstream tasks return once more, as the README warns."""
+    with DAG("data", schedule=None) as dag:
+
+        @task
+        def scenes(as_kwargs: bool) -> list[dict[str, Any]]:
+            inputs = {**CLIP, "prompt": "{{ 6 * 7 }}"}
+            return [{"inputs": inputs} if as_kwargs else inputs]
+
+        make = RunComfyGenerateOperator.partial(task_id="make", model_id=PRO, **QUICK)
+        if by == "expand":
+            make.expand(inputs=scenes(False))
+        else:
+            make.expand_kwargs(scenes(True))
+
+    run = run_dag(dag)
+
+    assert states(run) == {"make[0]": "success", "scenes": "success"}
+    assert [request["inputs"]["prompt"] for request in sandbox.requests()] == [sent]
 
 
 def test_wrong_inputs_fail_once_with_every_fault_before_anything_is_paid(
@@ -236,44 +280,53 @@ def test_a_request_that_does_not_end_in_time_is_left_alone_and_not_retried(
 
 
 @pytest.mark.parametrize(
-    ("request_id", "error", "said"),
+    ("where", "said", "outcome"),
     [
-        pytest.param("gone-1", "RequestNotAvailableError", "no longer has request gone-1", id="expired"),
-        pytest.param(None, "InvalidInputsError", "marked it successful", id="nothing from upstream"),
-        pytest.param("no id!", "InvalidInputsError", "no request id", id="no id"),
+        pytest.param("full", "It was cancelled while it was queued; nothing is charged", "cancelled", id="queued"),
+        pytest.param("endless", "It could not be cancelled: it runs or has ended, and is charged", None, id="running"),
     ],
 )
-def test_a_sensor_says_what_is_wrong_with_its_request(
-    sandbox: Sandbox,
+def test_a_time_out_that_cancels_says_what_became_of_the_request(
+    request: pytest.FixtureRequest,
     run_dag: RunDag,
     capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    request_id: str | None,
-    error: str,
+    where: str,
     said: str,
+    outcome: str | None,
 ) -> None:
-    monkeypatch.setattr("airflow_provider_runcomfy.api.polling.NOT_FOUND_GRACE_SECONDS", 0.0)
-    with DAG("senses", schedule=None) as dag:
-        RunComfyRequestSensor(task_id="wait", request_id=request_id, retries=2, retry_delay=timedelta(seconds=0))
+    sandbox: Sandbox = request.getfixturevalue(where)
+    with DAG("cancels", schedule=None) as dag:
+        RunComfyGenerateOperator(
+            task_id="make", model_id=PRO, inputs=CLIP, timeout=timedelta(seconds=1), cancel_on_timeout=True, retries=2,
+            retry_delay=timedelta(seconds=0), **QUICK,
+        )  # fmt: skip
 
     run = run_dag(dag)
 
-    assert (states(run), tries(run, "wait")) == ({"wait": "failed"}, 1)
-    assert said in raised(capfd, error)
+    assert (states(run), tries(run, "make")) == ({"make": "failed"}, 1)
+    assert said in raised(capfd, "GenerationTimeoutError")
+    assert count(sandbox)["cancel"] == 1
+    if has_task_state_store:
+        assert [submission["outcome"] for submission in record(run, "make")["submissions"]] == [outcome]
 
 
-@pytest.mark.parametrize("mode", ["deferred", "poke"])
-def test_a_sensor_that_fails_softly_skips_in_both_modes(sandbox: Sandbox, run_dag: RunDag, mode: str) -> None:
-    sandbox.add_fault("fail")
-    with DAG("soft", schedule=None) as dag:
-        submit = RunComfySubmitOperator(task_id="submit", model_id=PRO, inputs=CLIP)
-        RunComfyRequestSensor(
-            task_id="wait", request_id=submit.output, soft_fail=True, deferrable=mode == "deferred", poke_interval=0.1
-        )
+def test_with_the_deadline_near_the_worker_looks_itself(
+    endless: Sandbox, run_dag: RunDag, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trigger that fires right after the deferral can burn a retry."""
+    monkeypatch.setattr("airflow_provider_runcomfy.waiting.SHORTEST_DEFERRAL_SECONDS", 5.0)
+    with DAG("near", schedule=None) as dag:
+        RunComfyGenerateOperator(task_id="make", model_id=PRO, inputs=CLIP, timeout=timedelta(seconds=1), **QUICK)
+        RunComfyGenerateOperator(
+            task_id="later", model_id=PRO, inputs=CLIP, timeout=timedelta(seconds=6), trigger_rule="always",
+            poll_interval=20.0, max_poll_interval=20.0,
+        )  # fmt: skip
 
     run = run_dag(dag)
 
-    assert states(run) == {"submit": "success", "wait": "skipped"}
+    assert states(run) == {"later": "failed", "make": "failed"}
+    log = capfd.readouterr().out
+    assert log.count("DEFERRED") == 1
 
 
 def test_without_a_connection_the_error_says_how_to_make_one(
@@ -286,16 +339,3 @@ def test_without_a_connection_the_error_says_how_to_make_one(
 
     assert (states(run), tries(run, "submit")) == ({"submit": "failed"}, 1)
     assert "There is no Airflow connection 'nowhere'" in raised(capfd, "RunComfyConnectionError")
-
-
-def raised(capfd: pytest.CaptureFixture[str], kind: str) -> str:
-    """Return the message of the error that ended the task; fails if another error is what the log ends with."""
-    log = capfd.readouterr().out
-    _, found, traceback = log.rpartition("Task failed with exception")
-    assert found, "no task failed"
-    traceback = traceback.partition("::endgroup::")[0]
-    assert "During handling of the above" not in traceback
-    assert "direct cause of the following" not in traceback
-    _, found, message = traceback.rpartition(f"\nairflow_provider_runcomfy.exceptions.{kind}: ")
-    assert found, f"the task did not end with {kind}: {traceback}"
-    return message

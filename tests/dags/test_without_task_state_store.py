@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ from airflow.sdk import DAG
 from airflow_provider_runcomfy.operators.runcomfy import RunComfyGenerateOperator, RunComfySubmitOperator
 from airflow_provider_runcomfy.sandbox.server import Sandbox
 from tests.airflow_db import has_task_state_store, states, tries, xcom
-from tests.dags.test_operators import raised
+from tests.dags.parts import CLIP, QUICK, RunDag, raised
 from tests.runcomfy import PRO, count
 
 pytestmark = [
@@ -20,10 +19,7 @@ pytestmark = [
     pytest.mark.skipif(has_task_state_store, reason="this Airflow has a task state store; see `make test-floor`"),
 ]
 
-RunDag = Callable[..., Any]
-CLIP = {"prompt": "a paper boat on a rainy street", "duration": 3, "sound": False}
 RETRIED = {"retries": 2, "retry_delay": timedelta(seconds=0)}
-QUICK = {"poll_interval": 0.1, "max_poll_interval": 0.1}
 
 
 @pytest.mark.parametrize(
