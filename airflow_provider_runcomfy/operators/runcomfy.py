@@ -35,10 +35,10 @@ class RunComfySubmitOperator(BaseOperator):
     POST, nobody can know whether RunComfy took it: see ``on_unknown_submission``. All this needs Airflow's task
     state store (3.3 or later); before it, every further try counts as such an unknown submission.
 
-    :param model_id: the model, say ``kling/kling-3.0/pro/text-to-video`` (templated).
-    :param inputs: the model's inputs (templated). Numbers and booleans that Jinja turned into text are taken
-        where the model's schema wants numbers or booleans.
-    :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default (templated).
+    :param model_id: the model, say ``kling/kling-3.0/pro/text-to-video``. (templated)
+    :param inputs: the model's inputs. Numbers and booleans that Jinja turned into text are taken where the
+        model's schema wants numbers or booleans. (templated)
+    :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default. (templated)
     :param validate_inputs: check the inputs against the model's schema before anything is paid, True by
         default. A model whose schema is not in this package is submitted unchecked, and the log says so.
     :param on_unknown_submission: what to do when an earlier try died around its POST: ``fail`` (default) or
@@ -47,8 +47,17 @@ class RunComfySubmitOperator(BaseOperator):
         or ``resubmit``, which pays again.
     :returns: the request id, as the task's XCom.
     :raises InvalidInputsError: if the inputs do not fit the schema; nothing was submitted. Not retried.
+    :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused; nothing was
+        submitted. Not retried.
+    :raises InsufficientBalanceError: if the account has no balance left; nothing was submitted. Not retried.
+    :raises SubmissionRefusedError: if RunComfy refuses the submit; nothing is charged. Not retried.
+    :raises RequestNotAvailableError: if RunComfy does not have the model, or not for this account; nothing is
+        charged. Not retried.
     :raises UnknownSubmissionError: if it is not known whether RunComfy took the submit. Not retried.
-    :raises RunComfyRetryableError: if RunComfy could not be reached, and certainly did not take it.
+    :raises SubmissionChangedError: if an earlier try submitted to another model or through another connection.
+        Not retried.
+    :raises UnreadableRecordError: if the record of what was submitted cannot be read. Not retried.
+    :raises RunComfyRetryableError: if RunComfy or Airflow could not be reached, and certainly nothing was taken.
     """
 
     template_fields: Sequence[str] = ("model_id", "inputs", "runcomfy_conn_id")
@@ -111,6 +120,13 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     paid for, and so does a clear with the same inputs. A request that nobody waits for any more goes on and is
     charged; only a queued one can be cancelled. RunComfy's URLs expire: copy the result with one of the transfers.
 
+    Map prompts that people have written with ``expand(inputs=...)``, which takes upstream data as they are. Airflow
+    renders the dicts that ``expand_kwargs()`` gets from upstream tasks as templates once more, so there a hostile
+    prompt runs as Jinja.
+
+    ``model_id``, ``inputs``, ``runcomfy_conn_id``, ``validate_inputs``, ``on_unknown_submission`` and ``on_clear``
+    are those of :class:`RunComfySubmitOperator`, and so are its exceptions; besides these:
+
     :param deferrable: wait in the triggerer, True by default; False holds the worker.
     :param poll_interval: seconds between the first polls, 5 by default; they spread as the wait goes on.
     :param max_poll_interval: seconds between polls at most, 30 by default.
@@ -126,10 +142,13 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     :returns: ``{"request_id", "model_id", "state", "media": [{"url", "kind"}], "output", "cost_usd",
         "created_at", "finished_at"}``; the XCom ``request_id`` is pushed before the wait, ``url`` (the first
         medium) at the end.
-    :raises GenerationFailedError: if the generation failed. Not retried, unless ``resubmit_failed``.
-    :raises GenerationTimeoutError: if it did not end in time; it goes on and is charged. Not retried.
+    :raises GenerationFailedError: if the generation failed. Not retried.
+    :raises GenerationModeratedError: if content moderation refused it, a kind of the former. Not retried.
+    :raises GenerationFailedRetryableError: if the generation failed, with ``resubmit_failed``; the retry pays anew.
+    :raises GenerationTimeoutError: if it did not end in time; unless cancelled it goes on and is charged. Not retried.
     :raises GenerationCancelledError: if somebody cancelled the request meanwhile. Not retried.
     :raises RequestNotAvailableError: if the request has expired or is another account's. Not retried.
+    :raises RunComfyConnectionError: if the token is refused while it waits; the request goes on. Not retried.
     """
 
     def __init__(
@@ -279,14 +298,23 @@ class RunComfyCancelOperator(BaseOperator):
     Cancel requests at RunComfy; as a teardown task it stops what nobody waits for any more.
 
     Only a queued request can be cancelled (documentation). A running one goes on and is charged, which is an
-    outcome here, not an error. A retry cancels again, which does nothing twice.
+    outcome here, not an error. A retry cancels again, which does nothing twice. One request of a list that cannot
+    be reached does not keep the others from being cancelled: the error comes last.
 
-    :param request_id: an id, a result, or a list of either (templated).
-    :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default (templated).
+    A task that failed has returned nothing, so its ``.output`` is None and is refused. As the teardown of a generate
+    task take the id that it pushes before it waits::
+
+        cancel = RunComfyCancelOperator(task_id="cancel", request_id=generate.output["request_id"])
+        generate >> cancel.as_teardown()
+
+    :param request_id: an id, a result, or a list of either. (templated)
+    :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default. (templated)
     :returns: ``{"request_id", "outcome"}``, a list of them for a list; ``outcome`` is ``cancelled``,
         ``not_cancellable``, ``cancellation_requested`` or ``unknown``.
-    :raises RequestNotAvailableError: if the request has expired or is another account's. Not retried.
-    :raises RunComfyRetryableError: if RunComfy could not be reached.
+    :raises InvalidInputsError: if ``request_id`` names no request. Not retried.
+    :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused. Not retried.
+    :raises RequestNotAvailableError: if a request has expired or is another account's. Not retried.
+    :raises RunComfyRetryableError: if RunComfy could not be reached for one of them.
     """
 
     template_fields: Sequence[str] = ("request_id", "runcomfy_conn_id")

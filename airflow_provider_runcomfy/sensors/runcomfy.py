@@ -27,17 +27,19 @@ class RunComfyRequestSensor(BaseSensorOperator):
 
     It only looks: it costs nothing, a retry or a clear of it costs nothing, and it never cancels.
 
-    :param request_id: an id, a result, or a list of either, which are waited for together (templated).
-    :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default (templated).
+    :param request_id: an id, a result, or a list of either, which are waited for together. (templated)
+    :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default. (templated)
     :param deferrable: wait in the triggerer, True by default; False waits as ``mode`` says.
-    :param poke_interval: seconds between the first polls, 5 by default.
+    :param poke_interval: seconds between the first polls, 5 by default; between all of them if not deferrable.
     :param max_poll_interval: seconds between polls at most while deferred, 30 by default.
     :param timeout: seconds to wait, counted from the sensor's start; ``[sensors] default_timeout`` by default.
-    :param mode: ``poke`` or ``reschedule``, for a sensor that is not deferrable.
-    :param soft_fail: skip instead of failing.
+    :param mode: ``poke`` (default) or ``reschedule``, for a sensor that is not deferrable.
+    :param soft_fail: skip instead of failing, False by default; the log says why.
     :returns: the result, as of
         :class:`~airflow_provider_runcomfy.operators.runcomfy.RunComfyGenerateOperator`; a list for a list.
     :raises AirflowSensorTimeout: if a request did not end in time; it goes on and is charged. Not retried.
+    :raises InvalidInputsError: if ``request_id`` names no request. Not retried.
+    :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused. Not retried.
     :raises GenerationFailedError: if a generation failed. Not retried.
     :raises GenerationCancelledError: if a request was cancelled. Not retried.
     :raises RequestNotAvailableError: if a request has expired or is another account's. Not retried.

@@ -26,15 +26,17 @@ class RunComfyToS3Operator(RunComfyTransferOperator):
     :param aws_conn_id: the AWS connection; default ``aws_default``. (templated)
     :param replace: whether another object under the same key is replaced; default: it is an error. A copy of the same
         file is never copied again.
-    :param encrypt: whether S3 encrypts the objects with its own keys (SSE-S3); for KMS use ``extra_args``.
-    :param acl_policy: a canned ACL, say ``bucket-owner-full-control``. (templated)
+    :param encrypt: whether S3 encrypts the objects with its own keys (SSE-S3), False by default; for KMS use
+        ``extra_args``.
+    :param acl_policy: a canned ACL, say ``bucket-owner-full-control``; none by default. (templated)
     :param extra_args: further arguments of the upload as boto3's ``upload_fileobj`` takes them: ``StorageClass``,
-        ``SSEKMSKeyId``, ``Metadata``, ... (templated)
-    :param verify: False, or the path of a bundle of certificate authorities, for the S3 connection.
+        ``SSEKMSKeyId``, ``Metadata``, ...; none by default. (templated)
+    :param verify: False, or the path of a bundle of certificate authorities, for the S3 connection; by default what
+        the AWS connection says.
     :param runcomfy_conn_id: the RunComfy connection; default ``runcomfy_default``. (templated)
-    :return: the manifest: a list of ``{"uri", "size", "content_type", "sha256", "kind", "request_id", "source_url"}``.
-    :raises RunComfyRetryableError: a file could not be had or stored now.
-    :raises RunComfyFailError: a file is gone or must not be copied, or the bucket refuses it.
+    :returns: the manifest: a list of ``{"uri", "size", "content_type", "sha256", "kind", "request_id", "source_url"}``.
+    :raises RunComfyRetryableError: if a file could not be had or stored now.
+    :raises RunComfyFailError: if a file is gone or must not be copied, or the bucket refuses it. Not retried.
     """
 
     template_fields: Sequence[str] = (
