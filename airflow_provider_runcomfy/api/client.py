@@ -15,7 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_bef
 from tenacity.wait import wait_exponential_jitter
 
 from airflow_provider_runcomfy.api import wire
-from airflow_provider_runcomfy.api.environment import ca_bundle, proxy_for
+from airflow_provider_runcomfy.api.environment import ca_bundle, proxies_for
 from airflow_provider_runcomfy.api.errors import (
     NotSentError,
     RateLimitedError,
@@ -141,7 +141,7 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
                     data=body,
                     headers=wire.headers(call, self._settings.token),
                     auth=_keep_headers,
-                    proxies=_proxies(call.url),
+                    proxies=proxies_for(call.url),
                     verify=ca_bundle(),
                     timeout=(self._connect_seconds, read_seconds),
                     allow_redirects=False,
@@ -172,11 +172,6 @@ class _Body(io.BytesIO):
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Stand in as authentication, so that requests looks for no other."""
     return request
-
-
-def _proxies(url: str) -> dict[str, str]:
-    proxy = proxy_for(url)
-    return {"http": proxy, "https": proxy} if proxy else {}
 
 
 def _read(response: requests.Response, limit: int) -> bytes:

@@ -47,6 +47,12 @@ def proxy_for(url: str) -> str | None:
     return proxy
 
 
+def proxies_for(url: str) -> dict[str, str]:
+    """Return :func:`proxy_for` as requests takes it."""
+    proxy = proxy_for(url)
+    return {"http": proxy, "https": proxy} if proxy else {}
+
+
 def _is_usable(proxy: str) -> bool:
     try:
         parts = urlsplit(proxy)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 import urllib3
 
-from airflow_provider_runcomfy import __version__
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy, redacted_url
-from airflow_provider_runcomfy.api.environment import ca_bundle, proxy_for
+from airflow_provider_runcomfy.api.environment import ca_bundle, proxies_for
 from airflow_provider_runcomfy.api.errors import DownloadFailedError, DownloadRefusedError
-from airflow_provider_runcomfy.api.settings import is_loopback
+from airflow_provider_runcomfy.api.session import ApiSession
 from airflow_provider_runcomfy.api.types import MediaKind
+from airflow_provider_runcomfy.api.wire import USER_AGENT
 
 _MAX_REDIRECTS = 5
 
@@ -31,7 +30,7 @@ class Patience:
     How long a download bears a slow or breaking server.
 
     :param connect: seconds to connect.
-    :param read: seconds without a single byte (as the official client).
+    :param read: seconds without a single byte (as the official client), and for all headers of an answer.
     :param window: seconds of waiting over which the rate is looked at.
     :param least_rate: bytes per second over a window below which a connection counts as broken.
     :param resumes: how often in a row a broken download is taken up again without progress.
@@ -70,11 +69,6 @@ class Subject:
         return f"The {self.kind} {redacted_url(self.url)} of request {self.request_id}"
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return none: of a redirect, even of one that it does not follow, requests would read the whole body."""
-
-
 class FileServer:
     """
     Whoever serves one file.
@@ -86,13 +80,8 @@ class FileServer:
 
     def __init__(self, subject: Subject, policy: DownloadPolicy, patience: Patience) -> None:
         self._subject, self._policy, self._patience = subject, policy, patience
-        self._session = _Session()
-        # The environment's proxies and authorities are passed by hand; a netrc file's passwords must not go out.
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.update(
-            {"User-Agent": f"airflow-provider-runcomfy/{__version__}", "Accept-Encoding": "identity"}
-        )
+        self._session = ApiSession()
+        self._session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
 
     def get(self, headers: dict[str, str]) -> requests.Response:
         """
@@ -118,18 +107,21 @@ class FileServer:
         self._session.close()
 
     def _ask(self, url: str, headers: dict[str, str]) -> requests.Response:
-        # A proxy's loopback would not be ours.
-        proxy = None if is_loopback(urlsplit(url).hostname or "") else proxy_for(url)
         try:
-            return self._session.get(
-                url,
-                headers=headers,
-                proxies={"http": proxy, "https": proxy} if proxy else {},
-                verify=ca_bundle(),
-                timeout=(self._patience.connect, self._patience.read),
-                allow_redirects=False,
-                stream=True,
-            )
+            with self._session.at_most(self._patience.connect + self._patience.read) as expired:
+                response = self._session.get(
+                    url,
+                    headers=headers,
+                    proxies=proxies_for(url),
+                    verify=ca_bundle(),
+                    timeout=(self._patience.connect, self._patience.read),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                if expired.is_set():
+                    response.close()
+                    raise requests.exceptions.ReadTimeout
+                return response
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # The exception's own text would show a signed URL whole.
             raise BrokenError(f"no answer ({type(error).__name__})") from None

@@ -1,4 +1,4 @@
-"""A requests session for calls that carry a token: what it must not do, and when it must be done."""
+"""A requests session for calls and downloads: what it must not do, and when it must be done."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ class ApiSession(requests.Session):
         return None
 
     @contextmanager
-    def at_most(self, seconds: float) -> Iterator[None]:
+    def at_most(self, seconds: float) -> Iterator[threading.Event]:
         """
         End what the block does after ``seconds``, by shutting its connections down.
 
         The time-outs of requests are for each single read: a server that sends a byte now and then, say
         of an endless header, would hold a worker for ever.
 
+        :returns: whether the time is over: headers that were cut off by this look as if they were whole.
         :raises requests.exceptions.ReadTimeout: where that is what ended it.
         """
         done, expired = threading.Event(), threading.Event()
         threading.Thread(target=self._watch, args=(seconds, done, expired), daemon=True).start()
         try:
-            yield
+            yield expired
         except (requests.RequestException, OSError):
             if expired.is_set():
                 raise requests.exceptions.ReadTimeout(f"no whole answer within {seconds:g} s") from None

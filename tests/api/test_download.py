@@ -4,6 +4,7 @@ import hashlib
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -15,6 +16,7 @@ import pytest
 from airflow_provider_runcomfy.api.download import DownloadPolicy, Patience, open_download
 from airflow_provider_runcomfy.api.errors import DownloadFailedError, DownloadRefusedError, RunComfyError
 from airflow_provider_runcomfy.api.types import MediaKind
+from tests.api.raw_server import Behaviour, drip, raw_server
 from tests.transfers.file_server import MP4, File, FileServer, clip, file_server
 
 MIB = 1024 * 1024
@@ -284,6 +286,25 @@ def test_a_server_that_drips_is_given_up(server: FileServer, patience: Patience,
             Fetched(url, patience=patience)
     finally:
         stop.set()
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(drip(b"", b"H"), id="a status line that never ends"),
+        pytest.param(drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), id="headers that never end"),
+        pytest.param(drip(b"HTTP/1.1 200 OK\r\nX: ", b"y"), id="a header that never ends"),
+        pytest.param(drip(b"HTTP/1.1 302 Go\r\nLocation: /x\r\n", b"X: y\r\n"), id="a redirect that never ends"),
+    ],
+)
+def test_headers_that_drip_are_given_up(behaviour: Behaviour) -> None:
+    with raw_server() as server:
+        server.answer(behaviour)
+        began = time.monotonic()
+        with pytest.raises(DownloadFailedError, match=r"no answer \(ReadTimeout\)"):
+            Fetched(f"{server.url}/a.mp4", patience=Patience(connect=0.2, read=0.2, resumes=1))
+        assert len(server.requests) == 2
+    assert time.monotonic() - began < 3
 
 
 def test_the_environments_proxy_is_used_but_not_for_this_machine(
