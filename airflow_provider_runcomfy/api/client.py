@@ -154,7 +154,8 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
                     headers={name.lower(): value for name, value in response.headers.items()},
                     secret=self._settings.token,
                 )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        # A ValueError is a chunk of less than nothing.
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             reason = without_secret(_reason(error, handled), self._settings.token)
             raise _transport_error(call, reason, body) from None
 

@@ -99,12 +99,18 @@ class FileServer:
             if not (300 <= response.status_code < 400 and location):
                 return self._checked(response)
             response.close()
-            url = urljoin(url, location)
+            url = self._target(url, location)
         raise self._subject.failed(f"it is redirected more than {_MAX_REDIRECTS} times")
 
     def close(self) -> None:
         """Let go of the connections."""
         self._session.close()
+
+    def _target(self, url: str, location: str) -> str:
+        try:
+            return urljoin(url, location)
+        except ValueError:
+            raise self._subject.failed("it is redirected to what is no URL") from None
 
     def _ask(self, url: str, headers: dict[str, str]) -> requests.Response:
         try:
@@ -158,7 +164,7 @@ class Body:
         started = time.monotonic()
         try:
             piece: bytes = self._response.raw.read1(amount, decode_content=False) or b""
-        except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+        except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
             raise BrokenError(f"the connection broke ({type(error).__name__})") from None
         self._waited += time.monotonic() - started
         self._received += len(piece)

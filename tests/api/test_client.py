@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,28 +26,12 @@ from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.sandbox.server import running_sandbox
 from tests.api.answers import PAGE, accepted, refused
 from tests.api.callers import MODEL, REQUEST, TOKEN
+from tests.api.clock import Clock
 from tests.api.conftest import Authority
 from tests.api.raw_server import Behaviour, RawServer, drip, raw_server, reply, reset, send, silence
 
 INPUTS = {"prompt": "Größe", "duration": 5}
 OK = b"HTTP/1.1 200 OK\r\n"
-
-
-class Clock:
-    """The clock and the sleep that resending goes by: nobody really waits."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-        self.pauses: list[float] = []
-        self.before_waking: Callable[[], None] = lambda: None
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-        self.pauses.append(round(seconds, 3))
-        self.before_waking()
 
 
 @pytest.fixture(autouse=True)
