@@ -171,7 +171,7 @@ class AirflowClient:
         answer = self._session.request(method, url, timeout=30, headers=self.headers(), **kwargs)
         if not answer.ok:
             raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:500]}", response=answer)
-        return dict(answer.json()) if answer.content else {}
+        return dict(answer.json() or {}) if answer.content else {}
 
 
 def _path(key: TaskKey, run_id: str) -> str:

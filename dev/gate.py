@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -117,6 +117,9 @@ class Gate:
             return _cut(request)
         if not await self._goes_on(exchange, When.AFTER):
             return _cut(request)
+        if request.method == "HEAD":
+            # The length is that of the body that is not sent.
+            return web.Response(status=status, headers=headers | _length(answer.headers))
         return web.Response(status=status, body=body, headers=headers)
 
     async def _goes_on(self, exchange: Exchange, when: When) -> bool:
@@ -130,6 +133,10 @@ class Gate:
                     stop.taken += 1
                     return stop
         return None
+
+
+def _length(headers: Mapping[str, str]) -> dict[str, str]:
+    return {"Content-Length": headers["Content-Length"]} if "Content-Length" in headers else {}
 
 
 def _cut(request: web.Request) -> web.Response:
