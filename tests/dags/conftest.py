@@ -40,8 +40,9 @@ def sandbox(connected: Callable[..., AbstractContextManager[Sandbox]]) -> Iterat
 
 @pytest.fixture
 def working(connected: Callable[..., AbstractContextManager[Sandbox]]) -> Iterator[Sandbox]:
-    """A sandbox in which generations take a second."""
-    with connected(run_seconds=1) as sandbox:
+    """A sandbox in which the first two looks at a result, however late they come, find that it is not there yet."""
+    with connected(run_seconds=0) as sandbox:
+        sandbox.add_fault("status", code=200, body={"status": "in_progress"}, calls=["result"], times=2)
         yield sandbox
 
 

@@ -238,5 +238,5 @@ def test_a_short_wait_is_not_deferred(
     run = run_dag(dag)
 
     assert states(run) == {"submit": "success", "wait": "failed"}
-    assert "DEFERRED" not in capfd.readouterr().out
+    assert "Pausing task as DEFERRED" not in capfd.readouterr().out
     assert count(endless)["status"] == 0
