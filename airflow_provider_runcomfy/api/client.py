@@ -35,7 +35,7 @@ RESEND_SECONDS = 30.0
 _SHORTEST_PAUSE_SECONDS = 1.0
 _CHUNK = 64 << 10
 # Many times what there is; it bounds a catalogue that never ends.
-_MAX_MODELS = 20_000
+_MAX_MODELS = 5_000
 
 
 class RunComfyClient(AbstractContextManager["RunComfyClient"]):

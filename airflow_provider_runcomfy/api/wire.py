@@ -33,11 +33,12 @@ CLIENT_NAME = "airflow-provider-runcomfy"
 USER_AGENT = f"{CLIENT_NAME}/{__version__}"
 
 _ANSWER_BYTES = 1 << 20
-_CATALOGUE_BYTES = 16 << 20
+# A page of entries with their schemas. Small values take up to 60 times their bytes once they are Python's.
+_CATALOGUE_BYTES = 4 << 20
 # An official client caps a whole request at this.
 _MAX_BODY_BYTES = 64 << 20
 _NOT_READY = 400005
-PAGE_SIZE = 500
+PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,9 @@ def parse_result(call: Call, answer: Answer) -> GenerationResult:
     data = _read_quietly(answer)
     if read_code(data) == _NOT_READY:
         return GenerationResult(call.request_id, RequestState.IN_PROGRESS)
-    data = _own(call, data) if _is_failed_generation(answer, data) else _read_own(call, answer)
+    if not _is_failed_generation(answer, data):
+        data = _usable(call, answer, data)
+    data = _own(call, data)
     return _result(call, data, _state(call, data))
 
 
@@ -268,7 +271,10 @@ def _read_quietly(answer: Answer) -> Any:
 
 
 def _read(call: Call, answer: Answer) -> dict[str, Any]:
-    data = _read_quietly(answer)
+    return _usable(call, answer, _read_quietly(answer))
+
+
+def _usable(call: Call, answer: Answer, data: Any) -> dict[str, Any]:
     if is_error(answer, data):
         raise error_for(
             answer,

@@ -55,7 +55,7 @@ VIDEO = "https://playgrounds-storage-public.runcomfy.net/a/x_output.mp4"
         pytest.param(
             wire.models_call(SETTINGS, {"search": "a b&c", "include_schema": "true"}, offset=500),
             "GET",
-            f"{BASE}/v1/models?search=a+b%26c&include_schema=true&limit=500&offset=500",
+            f"{BASE}/v1/models?search=a+b%26c&include_schema=true&limit=100&offset=500",
             id="catalogue",
         ),
         pytest.param(wire.model_call(SETTINGS, MODEL), "GET", f"{BASE}/v1/models/{MODEL}", id="one model"),
