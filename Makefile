@@ -17,7 +17,7 @@ FLOOR_TESTS := tests/dags tests/example_dags tests/hooks tests/triggers tests/tr
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-floor lint format build pins clean
+.PHONY: help env demo test test-fast test-floor lint format build pins clean faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ env: $(STAMP) ## Make the environment in .venv (PYTHON=... chooses the interpret
 
 demo: $(STAMP) ## Run the example Dags on a real Airflow and S3 server (KEEP=1 leaves the UI up)
 	@exec $(BIN)/python -m dev.demo $(if $(KEEP),--keep)
+
+faults: $(STAMP) ## Kill tasks, triggerers and copies on a real Airflow, and account for every clip (SHORT=1: fewer)
+	@exec $(BIN)/python -m dev.faults $(if $(SHORT),--short) $(if $(SEED),--seed=$(SEED))
 
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest -n 2
