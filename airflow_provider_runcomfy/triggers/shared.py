@@ -21,7 +21,8 @@ from airflow_provider_runcomfy.api.types import GenerationResult, RequestStatus
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
 
 _FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 60.0
+# One poll or two end each pause, whatever the crowd: that can be borne often, and an outage's end is seen soon.
+_LONGEST_PAUSE_SECONDS = 10.0
 # How fast a crowd that was held back may come again.
 _RESUMED_PER_SECOND = 10.0
 

@@ -11,7 +11,7 @@ import psutil
 
 from dev.airflow_client import TaskInstance
 from dev.faults.processes import kill
-from dev.faults.stage import Stage, account
+from dev.faults.stage import TOKEN, Stage, account
 from dev.faults.table import Row
 
 _DAG = "faults_generate"
@@ -34,10 +34,13 @@ def campaign(stage: Stage, *, kills: int, seed: int) -> list[Row]:
 def _trouble(stage: Stage, dice: random.Random) -> None:
     sandbox = stage.sandbox
     for code in (500, 502, 503, 504):
-        sandbox.add_fault("status", code=code, calls=["status", "result"], times=dice.randint(1, 6))
-    sandbox.add_fault("status", code=429, calls=["status"], headers={"Retry-After": "1"}, times=dice.randint(1, 4))
+        sandbox.add_fault("status", code=code, calls=["status", "result"], times=dice.randint(1, 3))
+    sandbox.add_fault("status", code=429, calls=["status"], headers={"Retry-After": "1"}, times=dice.randint(1, 3))
     sandbox.add_fault("status", code=429, calls=["submit"], headers={"Retry-After": "1"}, times=dice.randint(1, 3))
-    sandbox.add_fault("lost_answer", calls=["status", "result"], times=dice.randint(1, 6))
+    sandbox.add_fault("lost_answer", calls=["status", "result"], times=dice.randint(1, 3))
+    # It may echo the token; nobody must write that down.
+    echo = {"error_message": f"token {TOKEN} is having a bad day"}
+    sandbox.add_fault("status", code=500, calls=["status", "result"], body=echo, times=2)
     sandbox.add_fault("truncate", after_bytes=dice.randint(0, 30_000), times=dice.randint(2, 6))
 
 
