@@ -362,8 +362,9 @@ async def test_a_kill_is_carried_out_although_airflow_cancels_it_every_second(
         return "failed"
 
     monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy.state_of", found)
-    monkeypatch.setattr(RunComfyRequestTrigger, "task_instance", object())
-    kill = asyncio.create_task(a_trigger(queued, cancel_on_kill=True).on_kill())
+    trigger = a_trigger(queued, cancel_on_kill=True)
+    trigger.task_instance = SimpleNamespace(task_id="wait")
+    kill = asyncio.create_task(trigger.on_kill())
     await asked.wait()
     for _ in range(3):
         kill.cancel()
