@@ -29,8 +29,6 @@ os.environ |= {
     "AIRFLOW__CORE__DAGS_FOLDER": f"{_HOME.name}/dags",
     # Airflow 3.1 would let a Dag run as it was under the same name some seconds ago, in an earlier test.
     "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
-    # Without one, dag.test() of Airflow 3.2 fails.
-    "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-of-the-tests-that-signs-nothing-that-leaves-them",
 }
 Path(_HOME.name, "dags").mkdir()
 
