@@ -8,9 +8,11 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import requests
 from tabulate import tabulate
 
 from dev.faults.campaign import campaign
@@ -25,7 +27,7 @@ from dev.faults.transfer import kill_copies
 from dev.faults.triggerer import kill_triggerer, stall_triggerer
 from dev.faults.window import measure_window
 from dev.gate import When
-from dev.processes import end_children
+from dev.processes import ServerFailedError, end_children
 
 Case = tuple[str, str, str, str]
 
@@ -41,8 +43,11 @@ class Report:
     def add(self, make: Callable[[], Row | Iterable[Row]]) -> None:
         """Run a scenario that gives rows of the account."""
         began = time.monotonic()
-        made = make()
-        for row in [made] if isinstance(made, Row) else made:
+        rows: list[Row] = []
+        with self._surviving():
+            made = make()
+            rows = [made] if isinstance(made, Row) else list(made)
+        for row in rows:
             self.rows.append(row)
             self.faults += [f"{row.name}: {fault}" for fault in row.faults]
             print(f"{time.monotonic() - began:6.1f} s  {row.name}: {'FAULT' if row.faults else 'ok'}", flush=True)
@@ -50,11 +55,22 @@ class Report:
     def add_cases(self, name: str, make: Callable[[], list[Case]]) -> None:
         """Run a scenario that gives cases."""
         began = time.monotonic()
-        made = make()
+        made: list[Case] = []
+        with self._surviving():
+            made = make()
         self.cases += made
         wrong = [f"{case}: {fault}" for case, _, _, fault in made if fault]
         self.faults += wrong
         print(f"{time.monotonic() - began:6.1f} s  {name}: {'FAULT' if wrong else 'ok'}", flush=True)
+
+    @contextmanager
+    def _surviving(self) -> Iterator[None]:
+        """Have a scenario that breaks down count as a fault, and the others go on."""
+        try:
+            yield
+        except (TimeoutError, ServerFailedError, requests.RequestException) as error:
+            print(f"         broke down: {error}", flush=True)
+            self.faults.append(f"a scenario broke down: {error}")
 
     def show(self) -> None:
         """Print the tables, and everything that is not as promised."""
@@ -98,6 +114,16 @@ def _run(running: Stage, report: Report, *, short: bool, seed: int, only: str) -
     kills = 2 if short else 5
     if "window".startswith(only):
         print(f"         {measure_window(running, clips=5 if short else 20)}", flush=True)
+    if "triggerer".startswith(only):
+        report.add(lambda: kill_triggerer(running, signal.SIGKILL, kills=kills))
+        if not short:
+            report.add(lambda: kill_triggerer(running, signal.SIGTERM, kills=kills))
+            report.add(lambda: stall_triggerer(running, kills=kills))
+    if "campaign".startswith(only):
+        report.add(lambda: campaign(running, kills=10 if short else 60, seed=seed))
+    if "outage".startswith(only):
+        clips, seconds = (12, 30.0) if short else (50, 180.0)
+        report.add(lambda: go_down(running, clips=clips, seconds=seconds))
     if "points".startswith(only):
         for point in POINTS:
             for dag_id in point.dags[:1] if short else point.dags:
@@ -109,16 +135,6 @@ def _run(running: Stage, report: Report, *, short: bool, seed: int, only: str) -
         report.add_cases("marking and clearing waiting tasks", lambda: mark_all(running))
     if "clearing".startswith(only):
         report.add_cases("clearing and settling", lambda: clear_all(running))
-    if "triggerer".startswith(only):
-        report.add(lambda: kill_triggerer(running, signal.SIGKILL, kills=kills))
-        if not short:
-            report.add(lambda: kill_triggerer(running, signal.SIGTERM, kills=kills))
-            report.add(lambda: stall_triggerer(running, kills=kills))
-    if "campaign".startswith(only):
-        report.add(lambda: campaign(running, kills=10 if short else 60, seed=seed))
-    if "outage".startswith(only):
-        clips, seconds = (12, 30.0) if short else (50, 180.0)
-        report.add(lambda: go_down(running, clips=clips, seconds=seconds))
 
 
 if __name__ == "__main__":
