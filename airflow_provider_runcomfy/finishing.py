@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 _BECAME = {End.CANCELLED: Outcome.CANCELLED, End.NOT_FOUND: Outcome.GONE, End.FORBIDDEN: Outcome.GONE}
 
 
-def hand_over(result: GenerationResult, model_id: str, context: Context, log: Logger) -> dict[str, Any]:
-    """Return a success as the task's XCom, with the XCom ``url`` of its first file."""
+def hand_over(
+    result: GenerationResult, model_id: str, context: Context, log: Logger, *, remark: str = ""
+) -> dict[str, Any]:
+    """Return a success as the task's XCom, with the XCom ``url`` of its first file; ``remark`` is RunComfy's."""
+    if remark:
+        log.warning("Request %s has succeeded, and RunComfy remarks: %s", result.request_id, remark)
     _note(context, result.request_id, Outcome.SUCCEEDED, log, cost_usd=result.cost_usd)
     if result.media:
         context["ti"].xcom_push(key="url", value=result.media[0].url)

@@ -186,7 +186,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         self._waits_for = (hook.settings, obtained.request_id)
         context["ti"].xcom_push(key="request_id", value=obtained.request_id)
         if obtained.result is not None:
-            return self._hand_over(obtained.result, context)
+            return self._hand_over(obtained.result, obtained.result.error, context)
         if self.deferrable and self._is_worth_deferring(obtained):
             self._defer(obtained)
         return self._finish(obtained.request_id, self._wait(hook, obtained), context)
@@ -277,7 +277,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         from airflow_provider_runcomfy.api.polling import End
 
         if ending.end is End.SUCCEEDED and ending.result is not None:
-            return self._hand_over(ending.result, context)
+            return self._hand_over(ending.result, ending.reason, context)
         if ending.end is End.CANCELLED and self._was_killed:
             raise finishing.cancelled_by_kill(request_id, context, self.log)
         cancel = None
@@ -287,10 +287,10 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
             request_id, ending, self.model_id, context, self.log, will_resubmit=self.resubmit_failed, cancel=cancel
         )
 
-    def _hand_over(self, result: GenerationResult, context: Context) -> Any:
+    def _hand_over(self, result: GenerationResult, remark: str | None, context: Context) -> Any:
         from airflow_provider_runcomfy.finishing import hand_over
 
-        return hand_over(result, self.model_id, context, self.log)
+        return hand_over(result, self.model_id, context, self.log, remark=remark or "")
 
 
 class RunComfyCancelOperator(BaseOperator):

@@ -75,6 +75,12 @@ def test_a_success_without_a_file_is_handed_over_and_told(task: Task) -> None:
     ]
 
 
+def test_what_runcomfy_remarks_beside_a_success_is_told(task: Task) -> None:
+    finishing.hand_over(RESULT, "model/a", task.context, task.log, remark="frames were dropped")
+
+    assert any("r1" in line and "frames were dropped" in line for line in task.log.lines)
+
+
 def test_a_cost_that_is_known_is_not_forgotten(task: Task) -> None:
     finishing.hand_over(RESULT, "model/a", task.context, task.log)
     without_cost = GenerationResult("r1", RequestState.SUCCEEDED, media=RESULT.media)
