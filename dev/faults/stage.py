@@ -39,7 +39,7 @@ class Stage:
     A running Airflow with the sandbox and the bucket.
 
     :param full: another sandbox in which six requests run for ever, and every further one is queued for ever.
-    :param slow: another one, in which three requests run at a time, for a minute each.
+    :param slow: another one, in which three requests run at a time, for 40 s each.
     :param outage: another one, in which all run at once, for long enough to have an outage meanwhile.
     :param to_airflow: between the workers and Airflow's execution API.
     :param to_runcomfy: between everything and the sandbox.
@@ -142,7 +142,7 @@ def stage(folder: Path, *, outage_seconds: float) -> Iterator[Stage]:
 
         local = a_sandbox("sandbox", 3, 100)
         full = a_sandbox("full", 100_000, 6)
-        slow = a_sandbox("slow", 60, 3)
+        slow = a_sandbox("slow", 40, 3)
         # Long enough for all to be submitted and deferred, and for the outage.
         outage = a_sandbox("outage", outage_seconds + 90, 100)
         s3 = stack.enter_context(seaweedfs(folder / "s3"))

@@ -27,7 +27,7 @@ def kill_triggerer(stage: Stage, number: signal.Signals, *, kills: int) -> Row:
         process.wait(60)
         stage.airflow.start("triggerer-0")
 
-    return _under_waiting_clips(stage, f"triggerer {number.name}", act, clips=5, kills=kills, pause=12.0)
+    return _under_waiting_clips(stage, f"triggerer {number.name}", act, clips=5, kills=kills, pause=10.0)
 
 
 def stall_triggerer(stage: Stage, *, kills: int) -> Row:
@@ -43,7 +43,7 @@ def stall_triggerer(stage: Stage, *, kills: int) -> Row:
         _send(process.pid, signal.SIGCONT)
 
     try:
-        row = _under_waiting_clips(stage, "triggerer SIGSTOP 45 s", act, clips=3 * kills, kills=kills, pause=8.0)
+        row = _under_waiting_clips(stage, "triggerer SIGSTOP 45 s", act, clips=4 * kills, kills=kills, pause=8.0)
     finally:
         second = stage.airflow.components["triggerer-1"]
         _send(second.pid, signal.SIGTERM)
