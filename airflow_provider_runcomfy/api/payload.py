@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ _MAX_DEPTH = 64
 # Short words are no tokens, and striking them out would tear URLs apart.
 _MIN_SECRET_LENGTH = 10
 _STRUCK_OUT = "***"
+_TAG = re.compile(r"<[^<>]*>")
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,10 @@ def read_json(answer: Answer) -> Any:
 
 
 def excerpt(answer: Answer, length: int = 200) -> str:
-    """Return the beginning of the body as one line of text, to be shown in an error."""
-    return without_secret(answer.body.decode("utf-8", "replace"), answer.secret, length)
+    """Return the beginning of the body as one line of text, to be shown in an error; of a web page its words."""
+    text = _clean_text(answer.body.decode("utf-8", "replace"), answer.secret)
+    is_page = text.lstrip().startswith("<")
+    return f"a web page, {one_line(_TAG.sub(' ', text), length)}" if is_page else one_line(text, length)
 
 
 def without_secret(text: str, secret: str, length: int = 200) -> str:

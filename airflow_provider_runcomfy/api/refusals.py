@@ -52,6 +52,9 @@ _ADVICE: dict[type[RunComfyError], str] = {
 }
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 #: Seconds that one can be asked to wait at most; who waits longer misses what becomes of a paid request.
+_PAGE_ADVICE = (
+    "This is not RunComfy's own answer: check the connection's host, and the proxies and firewalls on the way to it."
+)
 MAX_RETRY_AFTER = 300.0
 _MESSAGE_LENGTH = 500
 _EXCERPT_LENGTH = 200
@@ -103,7 +106,8 @@ def error_for(
     code = read_code(data)
     kind = _classify(answer.status, code, page=None if isinstance(data, dict) else page_refuses)
     facts = [f"HTTP {answer.status}", *([f"error_code {code}"] if code else [])]
-    message = f"{doing}: {reason(answer, data)} ({', '.join(facts)}). {_ADVICE[kind]}{note}"
+    advice = _PAGE_ADVICE if kind is RefusedError and not isinstance(data, dict) else _ADVICE[kind]
+    message = f"{doing}: {reason(answer, data)} ({', '.join(facts)}). {advice}{note}"
     error = kind(message, request_id=request_id, model_id=model_id, http_status=answer.status, error_code=code)
     if isinstance(error, RateLimitedError):
         error.retry_after = retry_after(answer)

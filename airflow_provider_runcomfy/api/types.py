@@ -25,11 +25,6 @@ class RequestState(StrEnum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
-    @property
-    def is_final(self) -> bool:
-        """Whether the outcome is certain and cannot change any more."""
-        return self in (RequestState.SUCCEEDED, RequestState.FAILED, RequestState.CANCELLED)
-
 
 class MediaKind(StrEnum):
     """What a result's file is."""

@@ -153,7 +153,8 @@ def parse_submit(call: Call, answer: Answer) -> str:
     if not is_error(answer, data):
         if isinstance(named, str) and is_request_id(named):
             return named
-        raise _unknown_submission(call, f"HTTP {answer.status} without a usable request id.", None)
+        shown = "" if isinstance(data, dict) else f", {reason(answer, data)}"
+        raise _unknown_submission(call, f"HTTP {answer.status} without a usable request id{shown}.", None)
     if named is None and says_refused(answer, data):
         note = " Nothing was charged."
         raise error_for(answer, data, call.doing, model_id=call.model_id, page_refuses=True, note=note)
@@ -286,7 +287,8 @@ def _usable(call: Call, answer: Answer, data: Any) -> dict[str, Any]:
             page_refuses=answer.status == 401 and not call.request_id,
         )
     if not isinstance(data, dict):
-        call.fail(UnavailableError, "the answer could not be read; the call can be repeated later.")
+        shown = f"{reason(answer, data)} (HTTP {answer.status})"
+        call.fail(UnavailableError, f"the answer could not be read: {shown}. The call can be repeated later.")
     return data
 
 

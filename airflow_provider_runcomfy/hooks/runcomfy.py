@@ -22,11 +22,11 @@ from airflow_provider_runcomfy.api.types import Balance, CancelOutcome, Generati
 from airflow_provider_runcomfy.compat import AirflowNotFoundException
 from airflow_provider_runcomfy.exceptions import airflow_errors
 from airflow_provider_runcomfy.hooks.settings import (
-    DEFAULT_CONN_ID,
     download_policy_of,
     settings_of,
     settings_without_connection,
 )
+from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

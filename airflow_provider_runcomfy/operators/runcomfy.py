@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_runcomfy.parameters import (
+    DEFAULT_CONN_ID,
+    DEFAULT_MAX_POLL_INTERVAL,
+    DEFAULT_POLL_INTERVAL,
+    require_one_of,
+    require_positive,
+)
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
 
 # Everything else is imported when a task runs: Dag files, which import this one, are parsed every few seconds.
 
-_DEFAULT_CONN_ID = "runcomfy_default"
 _KILL_SECONDS = 1.5
 
 
@@ -69,15 +76,15 @@ class RunComfySubmitOperator(BaseOperator):
         *,
         model_id: str,
         inputs: Mapping[str, Any],
-        runcomfy_conn_id: str = _DEFAULT_CONN_ID,
+        runcomfy_conn_id: str = DEFAULT_CONN_ID,
         validate_inputs: bool = True,
         on_unknown_submission: Literal["fail", "resubmit"] = "fail",
         on_clear: Literal["reuse", "resubmit"] = "reuse",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _require_one_of("on_unknown_submission", on_unknown_submission, ("fail", "resubmit"))
-        _require_one_of("on_clear", on_clear, ("reuse", "resubmit"))
+        require_one_of("on_unknown_submission", on_unknown_submission, ("fail", "resubmit"))
+        require_one_of("on_clear", on_clear, ("reuse", "resubmit"))
         self.model_id = model_id
         self.inputs = inputs
         self.runcomfy_conn_id = runcomfy_conn_id
@@ -155,8 +162,8 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         self,
         *,
         deferrable: bool = True,
-        poll_interval: float = 5.0,
-        max_poll_interval: float = 30.0,
+        poll_interval: float = DEFAULT_POLL_INTERVAL,
+        max_poll_interval: float = DEFAULT_MAX_POLL_INTERVAL,
         timeout: timedelta = timedelta(hours=1),
         cancel_on_kill: bool = True,
         cancel_on_timeout: bool = False,
@@ -183,7 +190,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         """Submit, or attach to what an earlier try submitted, and wait."""
         hook = self._hook()
         obtained = self._obtain(hook, context)
-        self._waits_for = (hook.settings, obtained.request_id)
+        self._remember_for_kill(hook, obtained.request_id)
         context["ti"].xcom_push(key="request_id", value=obtained.request_id)
         if obtained.result is not None:
             return self._hand_over(obtained.result, obtained.result.error, context)
@@ -199,7 +206,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
 
         request_id, ending = one_from_event(event, submitter(context))
         if ending.end in (End.TIMED_OUT, End.UNAUTHENTICATED):
-            self._remember_for_kill(request_id)
+            self._remember_for_kill(self._hook(), request_id)
         return self._finish(request_id, ending, context)
 
     def on_kill(self) -> None:
@@ -227,12 +234,12 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
 
         return replace(super()._order(), resubmit_failed=self.resubmit_failed, timeout=self.timeout)
 
-    def _remember_for_kill(self, request_id: str) -> None:
+    def _remember_for_kill(self, hook: RunComfyHook, request_id: str) -> None:
         from airflow_provider_runcomfy.api.errors import RunComfyError
 
         # Without a connection there is nothing that a kill could do.
         with suppress(RunComfyError):
-            self._waits_for = (self._hook().settings, request_id)
+            self._waits_for = (hook.settings, request_id)
 
     def _is_worth_deferring(self, obtained: Obtained) -> bool:
         """Whether the deadline leaves time enough; a retry may come after it, and then only looks once more."""
@@ -320,7 +327,7 @@ class RunComfyCancelOperator(BaseOperator):
     template_fields: Sequence[str] = ("request_id", "runcomfy_conn_id")
     ui_color = "#efe7fb"
 
-    def __init__(self, *, request_id: Any, runcomfy_conn_id: str = _DEFAULT_CONN_ID, **kwargs: Any) -> None:
+    def __init__(self, *, request_id: Any, runcomfy_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.request_id = request_id
         self.runcomfy_conn_id = runcomfy_conn_id
@@ -349,18 +356,3 @@ class RunComfyCancelOperator(BaseOperator):
         outcome = hook.cancel(request_id)
         self.log.info("Request %s %s.", request_id, outcome.meaning)
         return {"request_id": request_id, "outcome": outcome.value}
-
-
-def _require_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
-
-
-def require_positive(name: str, value: float) -> None:
-    """
-    Refuse an interval that is none.
-
-    :raises ValueError: if ``value`` is no number of seconds above 0.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise ValueError(f"{name} must be a number of seconds above 0; got {value!r}")

@@ -11,7 +11,12 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy.compat import AirflowSensorTimeout, AirflowSkipException
-from airflow_provider_runcomfy.operators.runcomfy import require_positive
+from airflow_provider_runcomfy.parameters import (
+    DEFAULT_CONN_ID,
+    DEFAULT_MAX_POLL_INTERVAL,
+    DEFAULT_POLL_INTERVAL,
+    require_positive,
+)
 from airflow_provider_runcomfy.request_ids import given_requests, is_one_request, request_ids
 
 if TYPE_CHECKING:
@@ -52,10 +57,10 @@ class RunComfyRequestSensor(BaseSensorOperator):
         self,
         *,
         request_id: Any,
-        runcomfy_conn_id: str = "runcomfy_default",
+        runcomfy_conn_id: str = DEFAULT_CONN_ID,
         deferrable: bool = True,
-        poke_interval: Any = 5.0,
-        max_poll_interval: float = 30.0,
+        poke_interval: Any = DEFAULT_POLL_INTERVAL,
+        max_poll_interval: float = DEFAULT_MAX_POLL_INTERVAL,
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from airflow_provider_runcomfy.exceptions import (
     RunComfyRetryableError,
     airflow_errors,
 )
+from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID
 from airflow_provider_runcomfy.request_ids import GivenRequest, given_requests
 from airflow_provider_runcomfy.transfers.keys import extension, object_key
 from airflow_provider_runcomfy.transfers.store import ObjectStore, StorageFailedError, StorageRefusedError, StoredObject
@@ -110,16 +112,16 @@ class RunComfyTransferOperator(BaseOperator):
     """
 
     def __init__(
-        self, *, request_id: Any, replace: bool = False, runcomfy_conn_id: str = "runcomfy_default", **kwargs: Any
+        self, *, request_id: Any, replace: bool = False, runcomfy_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.request_id = request_id
         self.replace = replace
         self.runcomfy_conn_id = runcomfy_conn_id
 
+    @abstractmethod
     def destination(self) -> tuple[ObjectStore, str]:
         """Return the store and the template of the keys in it."""
-        raise NotImplementedError
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """

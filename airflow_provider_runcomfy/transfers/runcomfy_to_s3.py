@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_runcomfy.exceptions import InvalidInputsError
+from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID
 from airflow_provider_runcomfy.transfers.base import RunComfyTransferOperator
 from airflow_provider_runcomfy.transfers.store import ObjectStore
 
@@ -63,7 +64,7 @@ class RunComfyToS3Operator(RunComfyTransferOperator):
         acl_policy: str | None = None,
         extra_args: dict[str, Any] | None = None,
         verify: bool | str | None = None,
-        runcomfy_conn_id: str = "runcomfy_default",
+        runcomfy_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
         super().__init__(request_id=request_id, replace=replace, runcomfy_conn_id=runcomfy_conn_id, **kwargs)

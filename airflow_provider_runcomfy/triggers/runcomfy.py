@@ -10,17 +10,16 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_runcomfy import waiting
 from airflow_provider_runcomfy.api.errors import RunComfyError
 from airflow_provider_runcomfy.api.polling import Ending, Poller, Step
 from airflow_provider_runcomfy.api.types import RequestStatus
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
+from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID, DEFAULT_MAX_POLL_INTERVAL, DEFAULT_POLL_INTERVAL
 from airflow_provider_runcomfy.triggers.events import to_event
 from airflow_provider_runcomfy.triggers.shared import SharedConnection, shared_connection
 from airflow_provider_runcomfy.triggers.task_state import state_of
-from airflow_provider_runcomfy.waiting import Progress
 
-# A trigger that fires sooner after the deferral can burn a retry (Airflow's scheduler still counts the task as queued).
-_FIRST_POLL_SECONDS = 5.0
 # The task is over for good; in every other state somebody may still be waiting for the request.
 _ENDED = frozenset({"failed", "success", "skipped", "removed"})
 
@@ -47,9 +46,9 @@ class RunComfyRequestTrigger(BaseTrigger):
         *,
         request_id: str | list[str],
         end_time: float,
-        runcomfy_conn_id: str = "runcomfy_default",
-        poll_interval: float = 5.0,
-        max_poll_interval: float = 30.0,
+        runcomfy_conn_id: str = DEFAULT_CONN_ID,
+        poll_interval: float = DEFAULT_POLL_INTERVAL,
+        max_poll_interval: float = DEFAULT_MAX_POLL_INTERVAL,
         cancel_on_kill: bool = False,
         submitted_at: float | None = None,
     ) -> None:
@@ -121,8 +120,8 @@ class RunComfyRequestTrigger(BaseTrigger):
             max_poll_interval=self.max_poll_interval,
             submitted_at=self.submitted_at,
         )
-        progress = Progress(request_id, self.log)
-        step: Step | Ending = poller.first(time.time(), delay=_FIRST_POLL_SECONDS)
+        progress = waiting.Progress(request_id, self.log)
+        step: Step | Ending = poller.first(time.time(), delay=waiting.SHORTEST_DEFERRAL_SECONDS)
         generation = shared.generation
         while isinstance(step, Step):
             if step.reread_connection:
@@ -140,7 +139,7 @@ class RunComfyRequestTrigger(BaseTrigger):
         return step
 
     async def _take(
-        self, request_id: str, step: Step, shared: SharedConnection, poller: Poller, progress: Progress
+        self, request_id: str, step: Step, shared: SharedConnection, poller: Poller, progress: waiting.Progress
     ) -> Step | Ending:
         try:
             answer = await shared.ask(request_id, step.ask, until=self.end_time)

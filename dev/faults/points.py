@@ -18,8 +18,6 @@ from dev.gate import Exchange, Stop, When
 
 KILLS = 5
 
-_TASKS = {"faults_generate": "make", "faults_submit": "make"}
-
 
 @dataclass
 class Point:

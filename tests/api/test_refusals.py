@@ -87,7 +87,7 @@ def test_what_has_no_error_code(data: object) -> None:
         pytest.param({"what": "else"}, "what: else", id="another key"),
         pytest.param([{"msg": "m"}], "msg: m", id="a list"),
         pytest.param("words", "words", id="JSON text"),
-        pytest.param(b"<html>\r\n<b>Bad\tgateway</b>", "<html> <b>Bad gateway</b>", id="a page"),
+        pytest.param(b"<html>\r\n<b>Bad\tgateway</b>", "a web page, Bad gateway", id="a page"),
         pytest.param(b"\xff\xfe\x00bad", "\ufffd\ufffd\ufffdbad", id="no text"),
         pytest.param(b"", "an empty answer", id="empty"),
         pytest.param(b"{}", "{}", id="empty object"),

@@ -14,7 +14,6 @@ from tests.runcomfy import CONNECTION_VARIABLE, PRO, connection_to
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     # Only Airflow's scheduler, which dag.test() does without, needs the first poll to come late.
-    monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy._FIRST_POLL_SECONDS", 0.0)
     monkeypatch.setattr("airflow_provider_runcomfy.waiting.SHORTEST_DEFERRAL_SECONDS", 0.0)
 
 

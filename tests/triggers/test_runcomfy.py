@@ -26,7 +26,7 @@ CLIP = {"prompt": "a lighthouse at dusk", "duration": 3}
 
 @pytest.fixture(autouse=True)
 def polls_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy._FIRST_POLL_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_runcomfy.waiting.SHORTEST_DEFERRAL_SECONDS", 0.0)
     monkeypatch.setattr(shared, "_FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(polling, "_REREAD_SECONDS", 0.05)
 
@@ -200,7 +200,7 @@ async def test_a_connection_that_is_deleted_is_waited_for_together(
 
 
 async def test_a_crowd_that_begins_together_is_spread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy._FIRST_POLL_SECONDS", 5.0)
+    monkeypatch.setattr("airflow_provider_runcomfy.waiting.SHORTEST_DEFERRAL_SECONDS", 5.0)
     delays = []
 
     async def sleep(seconds: float) -> None:
