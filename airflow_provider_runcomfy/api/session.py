@@ -25,6 +25,7 @@ class ApiSession(requests.Session):
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._connections: WeakSet[HTTPConnection] = WeakSet()
+        self._ending = threading.Lock()
         for prefix in ("http://", "https://"):
             self.mount(prefix, _WatchedAdapter(self._connections))
 
@@ -52,15 +53,20 @@ class ApiSession(requests.Session):
                 raise requests.exceptions.ReadTimeout(f"no whole answer within {seconds:g} s") from None
             raise
         finally:
-            done.set()
+            # A watch that is late must not end what comes after the block.
+            with self._ending:
+                done.set()
 
     def _watch(self, seconds: float, done: threading.Event, expired: threading.Event) -> None:
         wait = seconds
         while not done.wait(wait):
-            expired.set()
-            for connection in list(self._connections):
-                _shut_down(connection.sock)
-                _shut_down(getattr(connection, "connected", None))
+            with self._ending:
+                if done.is_set():
+                    return
+                expired.set()
+                for connection in list(self._connections):
+                    _shut_down(connection.sock)
+                    _shut_down(getattr(connection, "connected", None))
             # There may have been no socket yet.
             wait = 0.1
 

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_runcomfy.api import session as session_module
+from airflow_provider_runcomfy.api.session import ApiSession
+from tests.api.raw_server import raw_server, reply
+
+
+def test_a_watch_that_is_late_ends_nothing_after_its_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    ending, never, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slowly(_: Any) -> None:
+        ending.set()
+        never.wait(0.2)
+        ended.set()
+
+    monkeypatch.setattr(session_module, "_shut_down", slowly)
+    with raw_server() as server, ApiSession() as session:
+        server.answer(reply(200))
+        requested = session.get(server.url)
+        assert requested.status_code == 200
+        with pytest.raises(requests.exceptions.ReadTimeout), session.at_most(0.01):
+            assert ending.wait(5)
+            raise requests.exceptions.ConnectionError
+        assert ended.is_set()
