@@ -19,12 +19,15 @@ def test_a_watch_that_is_late_ends_nothing_after_its_block(monkeypatch: pytest.M
         never.wait(0.2)
         ended.set()
 
+    def give_up(session: ApiSession) -> None:
+        with session.at_most(0.01):
+            assert ending.wait(5)
+            raise requests.exceptions.ConnectionError
+
     monkeypatch.setattr(session_module, "_shut_down", slowly)
     with raw_server() as server, ApiSession() as session:
         server.answer(reply(200))
-        requested = session.get(server.url)
-        assert requested.status_code == 200
-        with pytest.raises(requests.exceptions.ReadTimeout), session.at_most(0.01):
-            assert ending.wait(5)
-            raise requests.exceptions.ConnectionError
+        assert session.get(server.url).status_code == 200
+        with pytest.raises(requests.exceptions.ReadTimeout):
+            give_up(session)
         assert ended.is_set()
