@@ -14,10 +14,13 @@ export UV_SYSTEM_CERTS := true
 FLOOR := .venv-airflow-3.1
 FLOOR_TESTS := tests/dags tests/hooks tests/triggers tests/transfers/test_in_a_dag.py tests/test_imports.py \
     tests/test_provider.py tests/example_dags/test_example_dags.py::test_the_form_makes_the_clip_that_was_asked_for
+# Every store that a copy can go to. The google provider alone is 1.2 GB: it has no place in everybody's .venv.
+STORES := .venv-stores
+AZURITE := .azurite
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-floor lint format build pins clean faults
+.PHONY: help env demo test test-fast test-floor test-stores lint format build pins clean faults
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +42,9 @@ test-fast: $(STAMP) ## Run the tests that start neither Airflow nor a server
 test-floor: $(FLOOR)/.up-to-date ## Run the tests that need Airflow on the oldest one, 3.1
 	$(FLOOR)/bin/python -m pytest -n 2 $(FLOOR_TESTS)
 
+test-stores: $(STORES)/.up-to-date $(AZURITE)/.up-to-date ## Run the tests of the copies over S3, GCS, Azure and a local folder
+	$(STORES)/bin/python -m pytest -n 2 tests/transfers
+
 lint: $(STAMP) ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,9 +60,10 @@ build: $(STAMP) ## Build the wheel and the sdist into dist/
 pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade everything)
 	$(RESOLVE) --group dev -o requirements/dev.txt
 	$(RESOLVE) requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
+	$(RESOLVE) --group dev requirements/stores.in -o requirements/stores.txt
 
 clean: ## Remove the environment, caches and everything built
-	rm -rf $(VENV) $(FLOOR) .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOOR) $(STORES) $(AZURITE) .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements/uv.txt requirements/dev.txt pyproject.toml dev/make-env
@@ -65,4 +72,8 @@ $(STAMP): requirements/uv.txt requirements/dev.txt pyproject.toml dev/make-env
 
 $(FLOOR)/.up-to-date: requirements/uv.txt requirements/airflow-3.1.txt pyproject.toml dev/make-env
 	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(FLOOR) requirements/airflow-3.1.txt
+	@touch $@
+
+$(STORES)/.up-to-date: requirements/uv.txt requirements/stores.txt pyproject.toml dev/make-env
+	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(STORES) requirements/stores.txt
 	@touch $@

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
 
 if TYPE_CHECKING:
-    from airflow_provider_runcomfy.api.download import Download
+    from airflow_provider_runcomfy.transfers.source import Source
+
+#: The metadata of an object that says what its bytes are: known, and added by the store, once all have come.
+SHA256 = "runcomfy-sha256"
 
 
 class StorageRefusedError(RunComfyFailError):
@@ -22,11 +26,17 @@ class StorageFailedError(RunComfyRetryableError):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object that is there; ``metadata`` is what was stored with it, its names in lower case."""
+    """
+    An object that is there.
+
+    ``metadata`` is what was stored with it, its names in lower case; None where the store keeps none.
+    ``version`` changes whenever its bytes do (an ETag, a generation); None where the store has no such thing.
+    """
 
     size: int
     content_type: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] | None = None
+    version: str | None = None
 
 
 class ObjectStore(Protocol):
@@ -45,9 +55,19 @@ class ObjectStore(Protocol):
     def read(self, key: str) -> Iterator[bytes]:
         """Yield the object's bytes, in pieces."""
 
-    def write(self, key: str, source: Download, metadata: Mapping[str, str], *, replace: bool) -> bool:
+    def writing(self, files_at_once: int) -> AbstractContextManager[None]:
+        """Make ready for so many `write` at the same time, each in a thread, within one bound of memory."""
+
+    def write(
+        self, key: str, source: Source, metadata: Mapping[str, str], *, replace: bool, began: Callable[[str], None]
+    ) -> bool:
         """
         Stream ``source`` into an object that is there either whole or not at all.
 
-        Return False, having stored nothing, if an object is already there and ``replace`` is not set.
+        Return False, having stored nothing, if an object is already there and ``replace`` is not set. Whatever ends it
+        by an exception, nothing is left behind; for a process that is killed, ``began`` is first told by what `discard`
+        finds the rest.
         """
+
+    def discard(self, key: str, unfinished: str) -> None:
+        """Remove what a `write` that was killed left behind; nothing, where there is nothing any more."""

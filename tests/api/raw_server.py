@@ -42,13 +42,14 @@ class RawServer:
     """
     What runs: ``behaviours`` answer the requests in their order, the last one all further ones too.
 
-    ``requests`` has what came whole, ``accepted`` counts the connections.
+    ``requests`` has what came whole, ``accepted`` counts the connections, ``closed`` is given for each that ended.
     """
 
     def __init__(self, port: int, scheme: str) -> None:
         self.port = port
         self.url = f"{scheme}://127.0.0.1:{port}"
         self.accepted = 0
+        self.closed = threading.Semaphore(0)
         self.requests: list[Received] = []
         self._behaviours: list[Behaviour] = []
         self._lock = threading.Lock()
@@ -176,6 +177,7 @@ def raw_server(tls: ssl.SSLContext | None = None) -> Iterator[RawServer]:
                     break
         with suppress(OSError):
             connection.close()
+        server.closed.release()
         open_connections.discard(plain)
 
     thread = threading.Thread(target=accept, daemon=True)

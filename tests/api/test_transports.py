@@ -129,6 +129,7 @@ def test_a_kept_connection_that_was_closed_is_made_anew(caller: Caller, server: 
     server.answer(send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)))
     for _ in range(3):
         assert caller.get_status(REQUEST) == IS_QUEUED
+        assert server.closed.acquire(timeout=5)
     assert server.accepted == 3
 
 
