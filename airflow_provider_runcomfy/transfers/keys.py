@@ -15,7 +15,11 @@ _UNSAFE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST = 1024
 
 _DEFAULT_EXTENSIONS = {MediaKind.VIDEO: "mp4", MediaKind.IMAGE: "png", MediaKind.AUDIO: "mp3"}
-_EXTENSION = re.compile("mp4|m4v|mov|webm|mkv|avi|png|jpe?g|webp|gif|avif|heic|bmp|tiff?|mp3|wav|m4a|aac|ogg|opus|flac")
+#: All extensions that a copy may get.
+EXTENSIONS = (
+    *("mp4", "png", "mp3", "jpg", "jpeg", "webp", "webm", "mov", "wav", "gif", "m4v", "mkv", "avi", "avif", "heic"),
+    *("bmp", "tif", "tiff", "m4a", "aac", "ogg", "opus", "flac"),
+)
 
 
 def extension(url: str, kind: MediaKind) -> str:
@@ -29,7 +33,7 @@ def extension(url: str, kind: MediaKind) -> str:
         suffix = PurePosixPath(urlsplit(url).path).suffix.removeprefix(".").lower()
     except ValueError:
         suffix = ""
-    return suffix if _EXTENSION.fullmatch(suffix) else _DEFAULT_EXTENSIONS[kind]
+    return suffix if suffix in EXTENSIONS else _DEFAULT_EXTENSIONS[kind]
 
 
 def object_key(template: str, *, request_id: str, index: int, kind: MediaKind, ext: str) -> str:

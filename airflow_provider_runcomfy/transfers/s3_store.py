@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from botocore.exceptions import (
@@ -18,13 +20,17 @@ from botocore.exceptions import (
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
-from airflow_provider_runcomfy.transfers.store import StorageFailedError, StorageRefusedError, StoredObject
+from airflow_provider_runcomfy.transfers.files import REQUEST_ID
+from airflow_provider_runcomfy.transfers.store import SHA256, StorageFailedError, StorageRefusedError, StoredObject
 
 if TYPE_CHECKING:
-    from airflow_provider_runcomfy.api.download import Download
+    from airflow_provider_runcomfy.transfers.source import Source
 
-# Five parts at most are in memory at once: two under way, one read, one being gathered and joined.
-_PART = 6 * 1024 * 1024
+log = logging.getLogger(__name__)
+
+# In memory at once: for each file a part that is being gathered, and two parts under way. 5 MiB are the least.
+_PART_OF_ONE, _PART_OF_SEVERAL = 6 * 1024 * 1024, 5 * 1024 * 1024
+_PARTS_UNDER_WAY = 2
 _PIECE = 1024 * 1024
 # Those of an upload's arguments that are needed to look at the object, too.
 _READ_ARGS = ("ExpectedBucketOwner", "RequestPayer", "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
@@ -35,6 +41,9 @@ _TRANSIENT_CODES = ("RequestTimeout", "RequestTimeTooSkewed", "ConditionalReques
 class S3Store:
     """
     A bucket, with what Airflow's AWS connection says of how to reach it.
+
+    The hash of a file that is larger than a part is known only after its upload has begun, when S3 takes no more
+    metadata: it is kept as a tag, where the identity may write tags.
 
     :param bucket: its name.
     :param aws_conn_id: the AWS connection; None for what boto3 finds by itself.
@@ -52,8 +61,11 @@ class S3Store:
         # A client of our own, so that nobody else's uploads get the conditions of ours.
         self._client = S3Hook(aws_conn_id=aws_conn_id, verify=verify).get_conn()
         self._may_replace = False
+        self._began: dict[str, Callable[[str], None]] = {}
+        events = self._client.meta.events
         for operation in ("PutObject", "CompleteMultipartUpload"):
-            self._client.meta.events.register(f"provide-client-params.s3.{operation}", self._only_if_absent)
+            events.register(f"provide-client-params.s3.{operation}", self._only_if_absent)
+        events.register("after-call.s3.CreateMultipartUpload", self._tell_upload)
 
     def uri(self, key: str) -> str:
         """Return the object's ``s3://`` URI."""
@@ -69,11 +81,10 @@ class S3Store:
                 if _status(error) in (403, 404):
                     return None
                 raise
-        return StoredObject(
-            size=head["ContentLength"],
-            content_type=head.get("ContentType", ""),
-            metadata={name.lower(): value for name, value in head.get("Metadata", {}).items()},
-        )
+        metadata = {name.lower(): value for name, value in head.get("Metadata", {}).items()}
+        if REQUEST_ID in metadata and SHA256 not in metadata:
+            metadata |= self._hash_of(key)
+        return StoredObject(head["ContentLength"], head.get("ContentType", ""), metadata, head.get("ETag"))
 
     def read(self, key: str) -> Iterator[bytes]:
         """Yield the object's bytes, in pieces."""
@@ -81,40 +92,81 @@ class S3Store:
             body = self._client.get_object(Bucket=self._bucket, Key=key, **self._read_args)["Body"]
             yield from body.iter_chunks(_PIECE)
 
-    def write(self, key: str, source: Download, metadata: Mapping[str, str], *, replace: bool) -> bool:
+    @contextmanager
+    def writing(self, files_at_once: int) -> Iterator[None]:
+        """Make ready for so many `write` at the same time: their parts share one bound."""
+        self._part = _PART_OF_ONE if files_at_once == 1 else _PART_OF_SEVERAL
+        # boto3's own argument of `upload_fileobj` has no `max_in_memory_upload_chunks`: it would hold ten of each file.
+        config = TransferConfig(
+            multipart_threshold=self._part,
+            multipart_chunksize=self._part,
+            max_request_concurrency=_PARTS_UNDER_WAY,
+            max_submission_concurrency=files_at_once,
+            max_in_memory_upload_chunks=_PARTS_UNDER_WAY,
+        )
+        # Leaving the block by an exception cancels what is under way, and a failed upload aborts its parts.
+        with TransferManager(self._client, config) as self._manager:
+            yield
+
+    def write(
+        self, key: str, source: Source, metadata: Mapping[str, str], *, replace: bool, began: Callable[[str], None]
+    ) -> bool:
         """
         Stream ``source`` into an object that is there either whole or not at all.
 
-        Return False, having stored nothing, if an object is already there and ``replace`` is not set.
+        Return False, having stored nothing, if an object is already there and ``replace`` is not set. ``began`` is
+        told the id of a multipart upload before its first part is sent.
         """
-        extra_args = {
-            **self._extra_args,
-            "ContentType": source.content_type,
-            "Metadata": {**self._extra_args.get("Metadata", {}), **metadata},
-        }
         self._may_replace = replace
+        self._began[key] = began
+        first = source.read(self._part)
+        is_whole = len(first) < self._part
+        metadata = {**self._extra_args.get("Metadata", {}), **metadata}
+        if is_whole:
+            metadata[SHA256] = source.sha256
+        extra_args = {**self._extra_args, "ContentType": source.content_type, "Metadata": metadata}
+        stream = _Stream(first, source)
         with self._errors(key, "writing"):
             try:
-                self._upload(key, source, extra_args)
+                upload = self._manager.upload(stream, self._bucket, key, extra_args=extra_args, subscribers=[stream])
+                del first
+                upload.result()
             except ClientError as error:
                 if _status(error) == 412 and not replace:
                     return False
                 raise
+            finally:
+                del self._began[key]
+        if not is_whole:
+            self._tag(key, source.sha256)
         return True
 
-    def _upload(self, key: str, source: Download, extra_args: dict[str, Any]) -> None:
-        # boto3's own argument of `upload_fileobj` has no `max_in_memory_upload_chunks`: it would hold ten.
-        config = TransferConfig(
-            multipart_threshold=_PART,
-            multipart_chunksize=_PART,
-            max_request_concurrency=2,
-            max_submission_concurrency=1,
-            max_in_memory_upload_chunks=2,
-        )
-        stream = _Stream(source)
-        # Leaving the block by an exception, a killed task's too, cancels the upload, and a failed one aborts its parts.
-        with TransferManager(self._client, config) as manager:
-            manager.upload(stream, self._bucket, key, extra_args=extra_args, subscribers=[stream]).result()
+    def discard(self, key: str, unfinished: str) -> None:
+        """Abort the multipart upload of that id."""
+        with self._errors(key, "aborting an unfinished upload of"):
+            try:
+                self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=unfinished)
+            except ClientError as error:
+                if _code(error) != "NoSuchUpload":
+                    raise
+
+    def _tell_upload(self, parsed: dict[str, Any], **_: Any) -> None:
+        if "UploadId" in parsed:
+            self._began[parsed["Key"]](parsed["UploadId"])
+
+    def _tag(self, key: str, sha256: str) -> None:
+        tags = {**dict(parse_qsl(self._extra_args.get("Tagging", ""))), SHA256: sha256}
+        tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
+        try:
+            self._client.put_object_tagging(Bucket=self._bucket, Key=key, Tagging={"TagSet": tag_set})
+        except (ClientError, BotoCoreError) as error:
+            log.info("The SHA-256 of %s is in the manifest only, not among its tags: %s", self.uri(key), error)
+
+    def _hash_of(self, key: str) -> dict[str, str]:
+        with suppress(ClientError, BotoCoreError):
+            tags = self._client.get_object_tagging(Bucket=self._bucket, Key=key)["TagSet"]
+            return {tag["Key"]: tag["Value"] for tag in tags if tag["Key"] == SHA256}
+        return {}
 
     def _only_if_absent(self, params: dict[str, Any], **_: Any) -> None:
         # s3transfer knows no argument for it, so it is added to the calls that make the object visible.
@@ -137,8 +189,8 @@ class S3Store:
 class _Stream(BaseSubscriber):  # type: ignore[misc]
     """What s3transfer reads from; it would read on to the end after its upload has failed."""
 
-    def __init__(self, source: Download) -> None:
-        self._source = source
+    def __init__(self, first: bytes, source: Source) -> None:
+        self._first, self._source = first, source
         self._future: Any = None
 
     def on_queued(self, future: Any, **_: Any) -> None:
@@ -146,10 +198,14 @@ class _Stream(BaseSubscriber):  # type: ignore[misc]
         self._future = future
 
     def read(self, amount: int | None = None) -> bytes:
-        """Return the next ``amount`` bytes, unless nobody wants them any more."""
+        """Return the next ``amount`` bytes, or all that is left, unless nobody wants them any more."""
         if self._future.done():
             raise EOFError("the upload has already failed")
-        return self._source.read(amount)
+        first = self._first[:amount]
+        self._first = self._first[len(first) :]
+        if amount is None:
+            return first + self._source.read()
+        return first if len(first) == amount else first + self._source.read(amount - len(first))
 
 
 def _status(error: ClientError) -> int:

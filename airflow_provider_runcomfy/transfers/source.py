@@ -11,6 +11,8 @@ from airflow_provider_runcomfy.exceptions import RunComfyRetryableError
 if TYPE_CHECKING:
     from airflow_provider_runcomfy.api.download import Download
 
+_PIECE = 256 * 1024
+
 
 class CopyStoppedError(RunComfyRetryableError):
     """The task was killed while it copied: nothing of the file is left behind, and a retry copies it."""
@@ -22,7 +24,7 @@ class Source:
 
     :param download: the open file.
     :param stopped: is set when the task is killed; from then on reading raises.
-    :param progress: is told after each read how many bytes have come so far.
+    :param progress: is told again and again how many bytes have come so far.
     """
 
     def __init__(self, download: Download, stopped: threading.Event, progress: Callable[[int], None]) -> None:
@@ -55,8 +57,25 @@ class Source:
         :raises CopyStoppedError: the task was killed.
         :raises RunComfyError: as `Download.read`.
         """
-        if self._stopped.is_set():
-            raise CopyStoppedError("The task was killed while it copied. Nothing of the file is left behind.")
+        pieces = []
+        missing = float("inf") if amount is None or amount < 0 else amount
+        while missing and (piece := self._piece(int(min(missing, _PIECE)))):
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def _piece(self, amount: int) -> bytes:
+        refuse_if_stopped(self._stopped)
         piece = self._download.read(amount)
         self._progress(self._download.bytes_read)
         return piece
+
+
+def refuse_if_stopped(stopped: threading.Event) -> None:
+    """
+    Do nothing while the task goes on.
+
+    :raises CopyStoppedError: the task was killed.
+    """
+    if stopped.is_set():
+        raise CopyStoppedError("The task was killed while it copied. Nothing of the file is left behind.")

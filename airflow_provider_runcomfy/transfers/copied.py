@@ -1,0 +1,168 @@
+"""What a task instance has copied so far, in Airflow's task state store: so that a re-run gives the same manifest."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_runcomfy.api.types import MediaFile, MediaKind
+
+if TYPE_CHECKING:
+    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
+
+    from airflow_provider_runcomfy.transfers.files import SourceFile
+
+#: Before the request's id, the keys that people see in the task state store tab of a task instance.
+KEY_PREFIX = "runcomfy copy of "
+_VERSION = 1
+_LINE = {
+    "uri": str,
+    "size": int,
+    "content_type": str,
+    "sha256": str,
+    "kind": str,
+    "request_id": str,
+    "source_url": str,
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """One file that was copied: its line of the manifest, and the version of the object as it was left."""
+
+    line: dict[str, Any]
+    version: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return {**self.line, "version": self.version}
+
+
+@dataclass
+class Copies:
+    """
+    What became of one request's files.
+
+    ``unfinished`` has, by URI, what a copy that was killed has left behind, as the store names it.
+    """
+
+    files: int = 0
+    copied: dict[int, Copied] = field(default_factory=dict)
+    unfinished: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def media(self) -> list[MediaFile]:
+        """All files of the request, if all were copied; else none."""
+        if not self.files or any(index not in self.copied for index in range(self.files)):
+            return []
+        lines = [self.copied[index].line for index in range(self.files)]
+        return [MediaFile(line["source_url"], MediaKind(line["kind"])) for line in lines]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return {
+            "version": _VERSION,
+            "files": self.files,
+            "copied": {str(index): copied.as_json() for index, copied in sorted(self.copied.items())},
+            "unfinished": self.unfinished,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Copies:
+        """Return what `as_json` made, leaving out whatever a person has made unreadable."""
+        if not isinstance(data, dict) or data.get("version") != _VERSION:
+            return cls()
+        copied, unfinished, files = data.get("copied"), data.get("unfinished"), data.get("files")
+        return cls(
+            files=files if isinstance(files, int) else 0,
+            copied={
+                int(index): Copied({name: entry[name] for name in _LINE}, entry.get("version"))
+                for index, entry in (copied.items() if isinstance(copied, dict) else ())
+                if index.isdecimal() and _is_line(entry)
+            },
+            unfinished={
+                uri: rest
+                for uri, rest in (unfinished.items() if isinstance(unfinished, dict) else ())
+                if isinstance(rest, str)
+            },
+        )
+
+
+class CopyRecord:
+    """
+    The copies of one task instance, by request; used by several threads.
+
+    It saves work and nothing else: if it cannot be read or kept, the log says so, and the copies go on.
+
+    :param accessor: the task state store; None before Airflow 3.3, where nothing outlives a try.
+    """
+
+    def __init__(self, accessor: TaskStateStoreAccessor | None) -> None:
+        self._accessor = accessor
+        self._by_request: dict[str, Copies] = {}
+        self._lock = threading.RLock()
+
+    def of(self, request_id: str) -> Copies:
+        """Return what is known of a request's files."""
+        with self._lock:
+            if request_id not in self._by_request:
+                self._by_request[request_id] = self._read(request_id)
+            return self._by_request[request_id]
+
+    def begin(self, file: SourceFile, uri: str, unfinished: str) -> None:
+        """Keep what a kill would now leave behind."""
+        with self._lock:
+            self.of(file.request_id).unfinished[uri] = unfinished
+            self._write(file.request_id)
+
+    def forget(self, file: SourceFile, uri: str) -> None:
+        """Keep that nothing is left behind any more."""
+        with self._lock:
+            if self.of(file.request_id).unfinished.pop(uri, None):
+                self._write(file.request_id)
+
+    def finish(self, file: SourceFile, line: dict[str, Any], version: str | None) -> None:
+        """Keep a file's line of the manifest."""
+        with self._lock:
+            copies, copied = self.of(file.request_id), Copied(line, version)
+            rest = copies.unfinished.pop(line["uri"], None)
+            if rest is None and copies.files == file.files and copies.copied.get(file.index) == copied:
+                return
+            copies.files = file.files
+            copies.copied[file.index] = copied
+            self._write(file.request_id)
+
+    def _read(self, request_id: str) -> Copies:
+        if self._accessor is None:
+            return Copies()
+        try:
+            return Copies.from_json(self._accessor.get(KEY_PREFIX + request_id))
+        except Exception as error:
+            log.warning("What was copied of request %s cannot be read: %s. Looking at the objects.", request_id, error)
+            return Copies()
+
+    def _write(self, request_id: str) -> None:
+        if self._accessor is None:
+            return
+        from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+        data = self._by_request[request_id].as_json()
+        try:
+            self._accessor.set(KEY_PREFIX + request_id, data, retention=NEVER_EXPIRE)
+        except Exception as error:
+            log.warning(
+                "What was copied of request %s cannot be kept: %s. A re-run looks at the objects.", request_id, error
+            )
+
+
+def _is_line(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and all(type(entry.get(name)) is kind for name, kind in _LINE.items())
+        and entry["kind"] in list(MediaKind)
+        and isinstance(entry.get("version"), str | None)
+    )
