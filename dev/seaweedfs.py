@@ -1,4 +1,4 @@
-"""A real S3 server on this machine: SeaweedFS, with one bucket and four identities."""
+"""A real S3 server on this machine: SeaweedFS, with one bucket and five identities."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ WRITER = Identity(
 )
 #: May read and list in the one bucket.
 READER = Identity("reader", "reader-access", "reader-secret-key", (f"Read:{BUCKET}", f"List:{BUCKET}"))
+#: May do only what a policy of the bucket says.
+COPIER = Identity("copier", "copier-access", "copier-secret-key", ())
 #: May write in the one bucket, and look at nothing there.
 DROPPER = Identity("dropper", "dropper-access", "dropper-secret-key", (f"Write:{BUCKET}",))
 #: May do everything.
@@ -85,7 +87,7 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "s3.json"
     config.write_text(
-        json.dumps({"identities": [_configured(identity) for identity in (WRITER, READER, DROPPER, ADMIN)]})
+        json.dumps({"identities": [_configured(identity) for identity in (WRITER, READER, COPIER, DROPPER, ADMIN)]})
     )
     ports = free_ports(5)
     master, volume, filer, s3, admin = ports

@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
-from dev.seaweedfs import ADMIN, DROPPER, READER, WRITER, SeaweedFS, seaweedfs
+from dev.seaweedfs import SeaweedFS, seaweedfs
 from tests.transfers.file_server import File, FileServer, file_server
+from tests.transfers.targets.s3 import S3Target, allow_what_is_documented
+from tests.transfers.targets.target import Target
 
 
 @dataclass
@@ -37,6 +40,7 @@ class RunComfy:
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
     with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as running:
+        allow_what_is_documented(running)
         yield running
 
 
@@ -47,55 +51,72 @@ def _server() -> Iterator[FileServer]:
 
 
 @pytest.fixture
-def runcomfy(_server: FileServer, seaweed: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> RunComfy:
-    """Return a RunComfy without requests; the default connections lead to it and to the bucket."""
+def runcomfy(_server: FileServer, monkeypatch: pytest.MonkeyPatch) -> RunComfy:
+    """Return a RunComfy without requests; the default connection leads to it."""
     _server.files.clear()
     _server.asked.clear()
     runcomfy = RunComfy(_server)
     connection = {"conn_type": "runcomfy", "host": _server.base, "password": runcomfy.token}
     monkeypatch.setenv("AIRFLOW_CONN_RUNCOMFY_DEFAULT", json.dumps(connection))
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", seaweed.connection(WRITER))
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_READER", seaweed.connection(READER))
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DROPPER", seaweed.connection(DROPPER))
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_ADMIN", seaweed.connection(ADMIN))
     return runcomfy
 
 
-class Bucket:
-    """What is in the bucket, seen by an identity that may see everything; each test has a prefix of its own."""
-
-    def __init__(self, seaweed: SeaweedFS, prefix: str) -> None:
-        self.client = seaweed.client(ADMIN)
-        self.name = seaweed.bucket
-        self.prefix = prefix
-
-    @property
-    def template(self) -> str:
-        return self.prefix + "{request_id}/{index}.{ext}"
-
-    def uri(self, key: str) -> str:
-        return f"s3://{self.name}/{self.prefix}{key}"
-
-    def keys(self) -> list[str]:
-        found = self.client.list_objects_v2(Bucket=self.name, Prefix=self.prefix).get("Contents", [])
-        return [entry["Key"].removeprefix(self.prefix) for entry in found]
-
-    def uploads(self) -> list[str]:
-        found = self.client.list_multipart_uploads(Bucket=self.name, Prefix=self.prefix).get("Uploads", [])
-        return [entry["Key"] for entry in found]
-
-    def body(self, key: str) -> bytes:
-        body: bytes = self.client.get_object(Bucket=self.name, Key=self.prefix + key)["Body"].read()
-        return body
-
-    def head(self, key: str) -> dict[str, Any]:
-        head: dict[str, Any] = self.client.head_object(Bucket=self.name, Key=self.prefix + key)
-        return head
-
-    def put(self, key: str, body: bytes, **more: Any) -> None:
-        self.client.put_object(Bucket=self.name, Key=self.prefix + key, Body=body, **more)
-
-
 @pytest.fixture
-def bucket(seaweed: SeaweedFS, request: pytest.FixtureRequest) -> Bucket:
-    return Bucket(seaweed, f"{abs(hash(request.node.nodeid)):x}/")
+def bucket(seaweed: SeaweedFS, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S3Target:
+    return S3Target(seaweed, name_of(request), monkeypatch)
+
+
+def name_of(request: pytest.FixtureRequest) -> str:
+    return f"{abs(hash(request.node.nodeid)):x}"
+
+
+def local(request: pytest.FixtureRequest) -> Target:
+    from tests.transfers.targets.local import LocalTarget
+
+    return LocalTarget(request.getfixturevalue("tmp_path"), request.getfixturevalue("monkeypatch"))
+
+
+def gcs(request: pytest.FixtureRequest) -> Target:
+    from tests.transfers.targets.gcs import GCSTarget
+
+    server = request.getfixturevalue("gcs_server")
+    return GCSTarget(server, name_of(request), request.getfixturevalue("monkeypatch"))
+
+
+def azure(request: pytest.FixtureRequest) -> Target:
+    from tests.transfers.targets.azure import AzureTarget
+
+    server = request.getfixturevalue("azurite_server")
+    return AzureTarget(server, name_of(request), request.getfixturevalue("monkeypatch"))
+
+
+def s3(request: pytest.FixtureRequest) -> Target:
+    target: Target = request.getfixturevalue("bucket")
+    return target
+
+
+# Those of Google and Microsoft are where `make test-stores` runs.
+TARGETS = [s3, local] + [gcs, azure] * bool(find_spec("airflow.providers.google"))
+
+
+@pytest.fixture(params=TARGETS, ids=[make.__name__ for make in TARGETS])
+def target(request: pytest.FixtureRequest) -> Target:
+    """Return each store in turn."""
+    made: Target = request.param(request)
+    return made
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[Any]:
+    from dev.gcs import gcs
+
+    with gcs() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from dev.azurite import azurite
+
+    with azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server

@@ -22,6 +22,15 @@ def clip(size: int, seed: int = 0) -> bytes:
 
 
 @dataclass
+class Halt:
+    """Holds an answer back once ``at`` bytes of it are sent: sets ``reached``, and goes on when it may ``go_on``."""
+
+    at: int
+    reached: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
 class File:
     """
     One file and how it is served.
@@ -45,6 +54,7 @@ class File:
     redirect: str | None = None
     is_reset: bool = False
     drip: threading.Event | None = None
+    halt: Halt | None = None
     headers: dict[str, str] = field(default_factory=dict)
     #: Called before each answer with its number, from 1: changes the file under way.
     before: Callable[[File, int], None] | None = None
@@ -143,6 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
         return str(len(body) if file.announced is None else file.announced)
 
     def _piece(self, file: File, piece: memoryview) -> None:
+        if file.halt and file.sent >= file.halt.at:
+            file.halt.reached.set()
+            file.halt.go_on.wait()
         try:
             if file.drip:
                 for byte in piece.tobytes():

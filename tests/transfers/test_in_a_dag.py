@@ -14,7 +14,7 @@ from airflow_provider_runcomfy.transfers.runcomfy_to_s3 import RunComfyToS3Opera
 from dev.seaweedfs import WRITER, SeaweedFS
 from tests.airflow_db import states, xcom
 from tests.runcomfy import CONNECTION_VARIABLE, PRO, STANDARD, connection_to
-from tests.transfers.conftest import Bucket
+from tests.transfers.targets.s3 import S3Target
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def sandbox(seaweed: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> Iterator[San
 
 
 def test_results_flow_from_mapped_generations_into_mapped_copies_and_into_one(
-    sandbox: Sandbox, run_dag: RunDag, bucket: Bucket
+    sandbox: Sandbox, run_dag: RunDag, bucket: S3Target
 ) -> None:
     given = {"s3_bucket": "{{ params.bucket }}", "aws_conn_id": "{{ 'aws_' + 'default' }}"}
     with DAG("copy_mapped", schedule=None, params={"bucket": bucket.name, "prefix": bucket.prefix}) as dag:
@@ -65,7 +65,7 @@ def test_results_flow_from_mapped_generations_into_mapped_copies_and_into_one(
     assert [call.has_authorization for call in files] == [False] * 5
 
 
-def test_a_cut_file_goes_on_by_range(sandbox: Sandbox, run_dag: RunDag, bucket: Bucket) -> None:
+def test_a_cut_file_goes_on_by_range(sandbox: Sandbox, run_dag: RunDag, bucket: S3Target) -> None:
     with DAG("copy_cut", schedule=None) as dag:
         make = RunComfyGenerateOperator(task_id="make", model_id=PRO, inputs=CLIP, **MAKE)
         RunComfyToS3Operator(

@@ -31,7 +31,7 @@ class Target(Protocol):
         """Return the keys of all objects here, sorted: what others can see."""
 
     def leftovers(self) -> list[str]:
-        """Return what is here and is no object: unfinished uploads, uncommitted blocks, temporary files, empty folders."""
+        """Return what is here and is no object: unfinished uploads, uncommitted blocks, temporary files, folders."""
 
     def body(self, key: str) -> bytes:
         """Return an object's bytes."""

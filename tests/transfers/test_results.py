@@ -1,0 +1,95 @@
+"""What a copy does about requests that have no files, or of which RunComfy cannot tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_runcomfy.exceptions import (
+    GenerationCancelledError,
+    GenerationFailedError,
+    InvalidInputsError,
+    RequestNotAvailableError,
+    RunComfyDownloadError,
+    RunComfyRetryableError,
+)
+from tests.transfers.conftest import RunComfy
+from tests.transfers.file_server import File
+from tests.transfers.targets.s3 import S3Target
+from tests.transfers.test_every_store import SMALL, copy, sha256
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_retry_is_given_its_chance_if_it_can_mend_anything(runcomfy: RunComfy, bucket: S3Target) -> None:
+    runcomfy.has("r-1", File(statuses=[404]), File(b""))
+    with pytest.raises(RunComfyDownloadError):
+        copy(bucket)
+
+
+def test_a_request_that_has_not_ended_does_not_keep_the_others(runcomfy: RunComfy, bucket: S3Target) -> None:
+    runcomfy.says("r-0", status="in_progress")
+    runcomfy.has("r-1", File(SMALL))
+    with pytest.raises(RunComfyRetryableError, match="r-0 has not ended yet"):
+        copy(bucket, request_id=["r-0", "r-1"])
+    assert bucket.keys() == ["r-1/0.mp4"]
+
+
+def test_a_result_serves_where_runcomfy_cannot_tell(runcomfy: RunComfy, bucket: S3Target) -> None:
+    url = runcomfy.server.add("/a.mp4", File(SMALL))
+    runcomfy.says("r-1", error_code=404001, error_message="expired")
+    result = {"request_id": "r-1", "model_id": "m", "media": [{"url": url, "kind": "video"}, {"kind": "x"}]}
+    assert [line["sha256"] for line in copy(bucket, request_id=result)] == [sha256(SMALL)]
+
+
+def test_what_was_copied_before_all_expired_is_still_listed(runcomfy: RunComfy, bucket: S3Target) -> None:
+    runcomfy.has("r-1", File(SMALL))
+    first = copy(bucket)
+    runcomfy.server.files.clear()
+    runcomfy.says("r-1", error_code=404001, error_message="expired")
+    result = {"request_id": "r-1", "media": [{"url": first[0]["source_url"], "kind": "video"}]}
+    assert copy(bucket, request_id=result) == first
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        pytest.param({"status": "in_queue"}, RunComfyRetryableError, "has not ended yet", id="queued"),
+        pytest.param({"status": "in_progress"}, RunComfyRetryableError, "has not ended yet", id="running"),
+        pytest.param({"status": "failed", "error": "boom"}, GenerationFailedError, "failed: boom", id="failed"),
+        pytest.param({"status": "cancelled"}, GenerationCancelledError, "was cancelled", id="cancelled"),
+        pytest.param(
+            {"status": "succeeded", "output": {"text": "x"}}, GenerationFailedError, "names no file", id="no file"
+        ),
+        pytest.param({"error_code": 404001, "error_message": "expired"}, RequestNotAvailableError, "r-1", id="expired"),
+        pytest.param(
+            {"error_code": 403001, "error_message": "not yours"}, RequestNotAvailableError, "r-1", id="not ours"
+        ),
+    ],
+)
+def test_a_request_without_files_says_why(
+    runcomfy: RunComfy, bucket: S3Target, answer: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    runcomfy.says("r-1", **answer)
+    with pytest.raises(error, match=message):
+        copy(bucket)
+    assert bucket.keys() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        pytest.param({"request_id": None}, "`request_id` is None", id="no request id"),
+        pytest.param({"s3_bucket": ""}, "`s3_bucket` is empty", id="no bucket"),
+        pytest.param({"key": "same"}, "would both be stored as .*same", id="one key for two files"),
+        pytest.param({"key": "/{index}"}, "cannot be an object's name", id="a key outside its prefix"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_is_copied(
+    runcomfy: RunComfy, bucket: S3Target, given: dict[str, Any], message: str
+) -> None:
+    runcomfy.has("r-1", File(SMALL), File(SMALL))
+    with pytest.raises(InvalidInputsError, match=message):
+        copy(bucket, **{"request_id": "r-1", **given})
+    assert runcomfy.file_requests() == []
