@@ -12,6 +12,7 @@ class StateStore:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "task-state-store.json"
+        self.values_written = 0
 
     @property
     def values(self) -> dict[str, Any]:
@@ -23,6 +24,7 @@ class StateStore:
         return self.values.get(key, default)
 
     def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        self.values_written += 1
         fresh = self._file.with_suffix(".new")
         fresh.write_text(json.dumps({**self.values, key: value}, allow_nan=False))
         fresh.replace(self._file)
