@@ -112,6 +112,15 @@ class AirflowClient:
         body = {"dry_run": False, "only_failed": False, "dag_run_id": run_id, "task_ids": [task]}
         self._call("POST", f"/dags/{key.dag_id}/clearTaskInstances", json=body)
 
+    def question(self, key: TaskKey, run_id: str) -> dict[str, Any]:
+        """Return what a task instance asks a person; raises ``requests.HTTPError`` if it has not asked."""
+        return self._call("GET", f"{_path(key, run_id)}/{key.map_index}/hitlDetails")
+
+    def answer(self, key: TaskKey, run_id: str, option: str) -> None:
+        """Answer a task instance that has asked with one of its options, as a person does in the UI."""
+        path = f"{_path(key, run_id)}/{key.map_index}/hitlDetails"
+        self._call("PATCH", path, json={"chosen_options": [option]})
+
     def stored(self, key: TaskKey, run_id: str, name: str) -> Any:
         """Return what a task instance keeps in the task state store; raises ``requests.HTTPError`` if nothing."""
         params = {"map_index": key.map_index}
