@@ -27,8 +27,8 @@ from airflow_provider_runcomfy.sandbox.server import running_sandbox
 from tests.api.answers import PAGE, accepted, refused
 from tests.api.callers import MODEL, REQUEST, TOKEN
 from tests.api.clock import Clock
-from tests.api.conftest import Authority
 from tests.api.raw_server import Behaviour, RawServer, drip, raw_server, reply, reset, send, silence
+from tests.tls import Authority
 
 INPUTS = {"prompt": "Größe", "duration": 5}
 OK = b"HTTP/1.1 200 OK\r\n"

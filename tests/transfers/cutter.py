@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 
 class Cutter:
-    """Stands before a server and breaks every connection, old and new, once ``limit`` bytes were sent to it."""
+    """
+    Stands before a server and breaks every connection, old and new, once ``limit`` bytes were sent to it.
 
-    def __init__(self, limit: int, endpoint: str) -> None:
+    With ``tls`` it speaks HTTPS for the server, which does not.
+    """
+
+    def __init__(self, limit: int, endpoint: str, tls: ssl.SSLContext | None = None) -> None:
         self.is_cut = False
         self.head = b""
         self._left = limit
         self._target = (str(urlsplit(endpoint).hostname), urlsplit(endpoint).port)
         self._sockets: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._tls = tls
+        self.endpoint = f"http{'s' if tls else ''}://127.0.0.1:{self._listening.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
 
     def __enter__(self) -> Cutter:
@@ -32,6 +38,11 @@ class Cutter:
         with suppress(OSError):
             while True:
                 near, _ = self._listening.accept()
+                if self._tls:
+                    try:
+                        near = self._tls.wrap_socket(near, server_side=True)
+                    except OSError:
+                        continue
                 far = socket.create_connection(self._target)
                 self._sockets += [near, far]
                 for start, end, counts in ((near, far, True), (far, near, False)):

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_runcomfy.transfers.store import StorageFailedError, StorageRefusedError
-from dev.seaweedfs import DROPPER, SeaweedFS
+from dev.seaweedfs import DROPPER, WRITER, SeaweedFS
+from tests.tls import Authority
 from tests.transfers.conftest import RunComfy
 from tests.transfers.cutter import Cutter
 from tests.transfers.file_server import File
@@ -76,6 +77,25 @@ def test_what_companies_ask_for_is_sent(
         with suppress(StorageFailedError):
             copy(bucket, **given)
     assert [header for header in headers if header not in cutter.head.lower()] == []
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "20 MiB"])
+def test_https_to_a_server_of_ones_own_authority(
+    runcomfy: RunComfy,
+    bucket: S3Target,
+    seaweed: SeaweedFS,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    body: bytes,
+) -> None:
+    runcomfy.has("r-1", File(body))
+    with Cutter(100 * MIB, seaweed.endpoint, authority.server_context()) as cutter:
+        # Over HTTPS boto3 signs no payload, and SeaweedFS heeds no policy then: only the identity's own rights.
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", bucket.connection_over(cutter, WRITER))
+        with pytest.raises(StorageFailedError, match="certificate verify failed"):
+            copy(bucket)
+        (line,) = copy(bucket, verify=str(authority.bundle))
+    assert line["sha256"] == sha256(body) == sha256(bucket.body(KEY))
 
 
 class TestReruns:

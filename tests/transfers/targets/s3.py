@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_runcomfy.transfers.runcomfy_to_s3 import RunComfyToS3Operator
-from dev.seaweedfs import ADMIN, COPIER, READER, SeaweedFS
+from dev.seaweedfs import ADMIN, COPIER, READER, Identity, SeaweedFS
 from tests.transfers.cutter import Cutter
 
 DOCS = Path(__file__).parents[3] / "docs" / "copies.md"
@@ -101,9 +101,9 @@ class S3Target:
             yield {"aws_conn_id": "aws_breaking"}
             assert cutter.is_cut
 
-    def connection_over(self, cutter: Cutter) -> str:
+    def connection_over(self, cutter: Cutter, identity: Identity = COPIER) -> str:
         """Return an AWS connection that leads over ``cutter``, without botocore's own retries."""
-        connection = json.loads(self._seaweed.connection(COPIER))
+        connection = json.loads(self._seaweed.connection(identity))
         connection["extra"]["endpoint_url"] = cutter.endpoint
         connection["extra"]["config_kwargs"]["retries"] = {"total_max_attempts": 1}
         return json.dumps(connection)
