@@ -109,6 +109,14 @@ class Download(AbstractContextManager["Download"]):
         self._disconnect()
         self._server.close()
 
+    def interrupt(self) -> None:
+        """
+        Let a `read` in another thread, which may be waiting for the server, go on to the pause before its next attempt.
+
+        Whoever gave the ``sleep`` of `open_download` ends the download there.
+        """
+        self._server.shut_down()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

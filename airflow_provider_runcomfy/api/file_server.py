@@ -106,6 +106,10 @@ class FileServer:
         """Let go of the connections."""
         self._session.close()
 
+    def shut_down(self) -> None:
+        """Break the connections under the thread that uses them."""
+        self._session.shut_down()
+
     def _target(self, url: str, location: str) -> str:
         try:
             return urljoin(url, location)

@@ -57,6 +57,12 @@ class ApiSession(requests.Session):
             with self._ending:
                 done.set()
 
+    def shut_down(self) -> None:
+        """End what other threads do here, now: their reads and writes fail."""
+        for connection in list(self._connections):
+            _shut_down(connection.sock)
+            _shut_down(getattr(connection, "connected", None))
+
     def _watch(self, seconds: float, done: threading.Event, expired: threading.Event) -> None:
         wait = seconds
         while not done.wait(wait):
@@ -64,9 +70,7 @@ class ApiSession(requests.Session):
                 if done.is_set():
                     return
                 expired.set()
-                for connection in list(self._connections):
-                    _shut_down(connection.sock)
-                    _shut_down(getattr(connection, "connected", None))
+                self.shut_down()
             # There may have been no socket yet.
             wait = 0.1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -22,6 +21,8 @@ from airflow_provider_runcomfy.transfers.store import ObjectStore
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_runcomfy.transfers.copying import Copier
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -38,7 +39,7 @@ class RunComfyTransferOperator(BaseOperator):
     :param runcomfy_conn_id: the RunComfy connection; default ``runcomfy_default``. (templated)
     """
 
-    _stopped: threading.Event | None = None
+    _copier: Copier | None = None
 
     def __init__(
         self, *, request_id: Any, replace: bool = False, runcomfy_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any
@@ -49,7 +50,7 @@ class RunComfyTransferOperator(BaseOperator):
         self.runcomfy_conn_id = runcomfy_conn_id
 
     @abstractmethod
-    def destination(self) -> tuple[ObjectStore, str]:
+    def open_store(self) -> tuple[ObjectStore, str]:
         """Return the store and the template of the keys in it."""
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
@@ -63,18 +64,17 @@ class RunComfyTransferOperator(BaseOperator):
         from airflow_provider_runcomfy.transfers.copying import OF_ONE_FILE, Copier
         from airflow_provider_runcomfy.transfers.results import OF_ONE_REQUEST, Results
 
-        self._stopped = threading.Event()
         record = CopyRecord(context.get("task_state_store"))
         policy = RunComfyHook(self.runcomfy_conn_id).download_policy
-        store, template = self.destination()
+        store, template = self.open_store()
         results = Results(self.runcomfy_conn_id, store, template, record)
-        copier = Copier(store, record, policy, self.replace, self._stopped)
+        self._copier = Copier(store, record, policy, self.replace)
 
         found = self._each(given_requests(self.request_id), results.files, tolerated=OF_ONE_REQUEST)
         files = list(chain.from_iterable(found.done))
         refuse_shared_keys(files)
         with store.writing(min(FILES_AT_ONCE, max(1, len(files)))):
-            landed = self._each(files, copier.land, tolerated=OF_ONE_FILE)
+            landed = self._each(files, self._copier.land, tolerated=OF_ONE_FILE)
         problems = found.problems + landed.problems
         if problems:
             self.log.error("%d of %d files are stored; problems: %d.", len(landed.done), len(files), len(problems))
@@ -84,8 +84,8 @@ class RunComfyTransferOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Stop copying: what is under way is given up, and its rest removed."""
-        if self._stopped:
-            self._stopped.set()
+        if self._copier:
+            self._copier.stop()
 
     def _each(
         self, items: Sequence[T], work: Callable[[T], R], tolerated: tuple[type[AirflowException], ...]

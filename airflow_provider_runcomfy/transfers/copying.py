@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from airflow_provider_runcomfy.api.download import open_download
+from airflow_provider_runcomfy.api.download import Download, open_download
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
 from airflow_provider_runcomfy.exceptions import DownloadRefusedError, RunComfyDownloadError, airflow_errors
 from airflow_provider_runcomfy.transfers.copied import CopyRecord
@@ -47,14 +47,20 @@ class Copier:
     :param record: what this task instance has copied.
     :param policy: what may be downloaded.
     :param replace: whether another object under a file's key is replaced.
-    :param stopped: is set when the task is killed.
     """
 
     store: ObjectStore
     record: CopyRecord
     policy: DownloadPolicy
     replace: bool
-    stopped: threading.Event
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _downloads: set[Download] = field(default_factory=set)
+
+    def stop(self) -> None:
+        """Let every `land`, those under way and those to come, end with `CopyStoppedError`."""
+        self._stopped.set()
+        for download in list(self._downloads):
+            download.interrupt()
 
     def land(self, file: SourceFile) -> dict[str, Any]:
         """
@@ -66,7 +72,7 @@ class Copier:
         :raises DownloadRefusedError: if it must not be downloaded, or is gone.
         :raises RunComfyDownloadError: if it could not be downloaded whole.
         """
-        refuse_if_stopped(self.stopped)
+        refuse_if_stopped(self._stopped)
         try:
             self._discard_rest(file)
             stored = self.store.find(file.key)
@@ -140,7 +146,7 @@ class Copier:
     def _hash(self, file: SourceFile) -> str:
         sha256 = hashlib.sha256()
         for piece in self.store.read(file.key):
-            refuse_if_stopped(self.stopped)
+            refuse_if_stopped(self._stopped)
             sha256.update(piece)
         return sha256.hexdigest()
 
@@ -189,11 +195,15 @@ class Copier:
                 sleep=self._pause,
             ) as download,
         ):
-            yield Source(download, self.stopped, Progress(f"{file} to {self._uri(file)}", download.size))
+            self._downloads.add(download)
+            try:
+                yield Source(download, self._stopped, Progress(f"{file} to {self._uri(file)}", download.size))
+            finally:
+                self._downloads.discard(download)
 
     def _pause(self, seconds: float) -> None:
-        self.stopped.wait(seconds)
-        refuse_if_stopped(self.stopped)
+        self._stopped.wait(seconds)
+        refuse_if_stopped(self._stopped)
 
     def _line_of_other_writer(self, file: SourceFile, stored: StoredObject | None) -> dict[str, Any]:
         if stored is None:

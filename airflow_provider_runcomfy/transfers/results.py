@@ -71,7 +71,7 @@ class Results:
         :raises ResultNotYetError: it has not ended yet, or RunComfy cannot be asked now.
         """
         copied = self._files(request, self._record.of(request.request_id).media)
-        if copied and all(self._store.find(file.key) for file in copied):
+        if copied and all(self._is_as_left(file) for file in copied):
             return copied
         try:
             result = self._hook.get_result(request.request_id)
@@ -82,6 +82,10 @@ class Results:
             log.warning("%s Going by what is known of its %d file(s) without it.", error, len(files))
             return files
         return self._files(request, _media_of(result, request))
+
+    def _is_as_left(self, file: SourceFile) -> bool:
+        copied, stored = self._record.of(file.request_id).copied[file.index], self._store.find(file.key)
+        return stored is not None and (stored.size, stored.version) == (copied.line["size"], copied.version)
 
     @property
     def _hook(self) -> RunComfyHook:

@@ -76,7 +76,7 @@ class RunComfyToS3Operator(RunComfyTransferOperator):
         self.extra_args = extra_args
         self.verify = verify
 
-    def destination(self) -> tuple[ObjectStore, str]:
+    def open_store(self) -> tuple[ObjectStore, str]:
         """Return the bucket, and the template of the keys in it."""
         from airflow_provider_runcomfy.transfers.s3_store import S3Store
 

@@ -35,6 +35,7 @@ _PIECE = 1024 * 1024
 # Those of an upload's arguments that are needed to look at the object, too.
 _READ_ARGS = ("ExpectedBucketOwner", "RequestPayer", "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
 _MISCONFIGURED = (NoCredentialsError, NoRegionError, ParamValidationError, PartialCredentialsError)
+_NOTED_KEY = "runcomfy_key"
 _TRANSIENT_CODES = ("RequestTimeout", "RequestTimeTooSkewed", "ConditionalRequestConflict", "OperationAborted")
 
 
@@ -65,6 +66,7 @@ class S3Store:
         events = self._client.meta.events
         for operation in ("PutObject", "CompleteMultipartUpload"):
             events.register(f"provide-client-params.s3.{operation}", self._only_if_absent)
+        events.register("provide-client-params.s3.CreateMultipartUpload", _note_key)
         events.register("after-call.s3.CreateMultipartUpload", self._tell_upload)
 
     def uri(self, key: str) -> str:
@@ -150,9 +152,9 @@ class S3Store:
                 if _code(error) != "NoSuchUpload":
                     raise
 
-    def _tell_upload(self, parsed: dict[str, Any], **_: Any) -> None:
+    def _tell_upload(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         if "UploadId" in parsed:
-            self._began[parsed["Key"]](parsed["UploadId"])
+            self._began[context[_NOTED_KEY]](parsed["UploadId"])
 
     def _tag(self, key: str, sha256: str) -> None:
         tags = {**dict(parse_qsl(self._extra_args.get("Tagging", ""))), SHA256: sha256}
@@ -184,6 +186,10 @@ class S3Store:
                 f"S3 failed while {doing} {self.uri(key)}: {str(error)[:500]} No part of a file is left behind under "
                 f"that name; what was paid for is still on RunComfy's servers. {advice}"
             ) from None
+
+
+def _note_key(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    context[_NOTED_KEY] = params["Key"]
 
 
 class _Stream(BaseSubscriber):  # type: ignore[misc]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -95,6 +98,17 @@ def test_several_files_of_several_requests(runcomfy: RunComfy, target: Target) -
         for key, body in zip([KEY, "r-1/1.webm", "r-2/0.mp4", "r-3/0.mp4"], bodies, strict=True)
     ]
     assert (target.keys(), target.leftovers()) == ([KEY, "r-1/1.webm", "r-2/0.mp4", "r-3/0.mp4"], [])
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "20 MiB"])
+def test_a_name_with_odd_characters(runcomfy: RunComfy, target: Target, body: bytes, store: StateStore) -> None:
+    runcomfy.has("r-1", File(body))
+    key = "sc\u00e8ne 1+2 & 100% %41 {x}/{request_id}=~'(a).{ext}"
+    (line,) = copy(target, store, key=key)
+    name = "sc\u00e8ne 1+2 & 100% %41 {x}/r-1=~'(a).mp4"
+    assert (line["uri"], target.keys()) == (target.uri(name), [name])
+    assert sha256(target.body(name)) == line["sha256"] == sha256(body)
+    assert copy(target, key=key) == [line]
 
 
 def test_four_files_are_copied_at_once_and_no_more(runcomfy: RunComfy, target: Target) -> None:
@@ -243,7 +257,7 @@ class TestReruns:
     def test_an_object_that_was_changed_is_not_taken_for_the_copy(
         self, runcomfy: RunComfy, target: Target, store: StateStore
     ) -> None:
-        runcomfy.has("r-1", File(SMALL))
+        runcomfy.has("r-1", File(SMALL), query="?signature=s3cret")
         copy(target, store)
         target.put(KEY, clip(len(SMALL), seed=1))
         with pytest.raises(StorageRefusedError, match="not a whole copy of this file"):
@@ -347,8 +361,43 @@ class TestKills:
             copying = worker.submit(operator.execute, {})
             assert all(halt.reached.wait(30) for halt in halts)
             operator.on_kill()
+            # The server still says nothing.
+            with pytest.raises(CopyStoppedError, match="killed"):
+                copying.result(10)
             for halt in halts:
                 halt.go_on.set()
-            with pytest.raises(CopyStoppedError, match="killed"):
-                copying.result()
         assert nothing_is_there(target)
+
+    def test_a_time_out_of_the_task_leaves_nothing_behind(self, runcomfy: RunComfy, target: Target) -> None:
+        halts = [Halt(at=12 * MIB), Halt(at=100_000)]
+        runcomfy.has("r-1", *(File(LARGE, halt=halt) for halt in halts))
+        with time_out(after=halts), pytest.raises(TaskTimeOutError):
+            copy(target)
+        assert nothing_is_there(target)
+
+
+class TaskTimeOutError(Exception):
+    pass
+
+
+@contextmanager
+def time_out(after: list[Halt]) -> Iterator[None]:
+    """Raise in the main thread, as Airflow's ``execution_timeout`` does, once all halts are reached."""
+
+    def expire(*_: object) -> None:
+        raise TaskTimeOutError
+
+    def watch() -> None:
+        if all(halt.reached.wait(30) for halt in after):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+    before = signal.signal(signal.SIGALRM, expire)
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        watching.join()
+        signal.signal(signal.SIGALRM, before)
+        for halt in after:
+            halt.go_on.set()
