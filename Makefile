@@ -77,3 +77,11 @@ $(FLOOR)/.up-to-date: requirements/uv.txt requirements/airflow-3.1.txt pyproject
 $(STORES)/.up-to-date: requirements/uv.txt requirements/stores.txt pyproject.toml dev/make-env
 	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(STORES) requirements/stores.txt
 	@touch $@
+
+# Azure's blob service, for the same tests; what npm installs is pinned by its lock file, hashes included.
+$(AZURITE)/.up-to-date: dev/azurite/package.json dev/azurite/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing. On Debian and Ubuntu: apt-get install npm" >&2; exit 1; }
+	@mkdir -p $(AZURITE)
+	@cp dev/azurite/package.json dev/azurite/package-lock.json $(AZURITE)
+	@npm ci --prefix $(AZURITE) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
