@@ -36,6 +36,16 @@ def get_provider_info() -> dict[str, Any]:
                 "target-integration-name": "Amazon Simple Storage Service (S3)",
                 "python-module": "airflow_provider_runcomfy.transfers.runcomfy_to_s3",
             },
+            {
+                "source-integration-name": "RunComfy",
+                "target-integration-name": "Google Cloud Storage (GCS)",
+                "python-module": "airflow_provider_runcomfy.transfers.runcomfy_to_gcs",
+            },
+            {
+                "source-integration-name": "RunComfy",
+                "target-integration-name": "Common IO",
+                "python-module": "airflow_provider_runcomfy.transfers.runcomfy_to_object_storage",
+            },
         ],
         "connection-types": [
             {

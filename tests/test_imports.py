@@ -13,8 +13,21 @@ _DAG_FACING = [
     "airflow_provider_runcomfy.operators.runcomfy",
     "airflow_provider_runcomfy.sensors.runcomfy",
     "airflow_provider_runcomfy.transfers.runcomfy_to_s3",
+    "airflow_provider_runcomfy.transfers.runcomfy_to_gcs",
+    "airflow_provider_runcomfy.transfers.runcomfy_to_object_storage",
 ]
-_HEAVY = {"requests", "aiohttp", "boto3", "botocore", "pandas", "jsonschema", "tenacity", "airflow.triggers"}
+_HEAVY = {
+    "requests",
+    "aiohttp",
+    "boto3",
+    "botocore",
+    "pandas",
+    "jsonschema",
+    "tenacity",
+    "airflow.triggers",
+    "fsspec",
+    "google",
+}
 _LISTING = """
 import sys
 from airflow.sdk import DAG, BaseOperator, BaseSensorOperator, task

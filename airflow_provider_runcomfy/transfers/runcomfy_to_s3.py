@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_runcomfy.exceptions import InvalidInputsError
 from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID
 from airflow_provider_runcomfy.transfers.base import RunComfyTransferOperator
-from airflow_provider_runcomfy.transfers.store import ObjectStore
+from airflow_provider_runcomfy.transfers.store import ObjectStore, needs_extra
 
 
 class RunComfyToS3Operator(RunComfyTransferOperator):
@@ -78,7 +78,8 @@ class RunComfyToS3Operator(RunComfyTransferOperator):
 
     def open_store(self) -> tuple[ObjectStore, str]:
         """Return the bucket, and the template of the keys in it."""
-        from airflow_provider_runcomfy.transfers.s3_store import S3Store
+        with needs_extra("amazon"):
+            from airflow_provider_runcomfy.transfers.s3_store import S3Store
 
         if not self.s3_bucket:
             raise InvalidInputsError("`s3_bucket` is empty: name the bucket that the files go to. Nothing was copied.")

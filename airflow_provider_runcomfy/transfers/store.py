@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -71,3 +71,19 @@ class ObjectStore(Protocol):
 
     def discard(self, key: str, unfinished: str) -> None:
         """Remove what a `write` that was killed left behind; nothing, where there is nothing any more."""
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """
+    Import a store's provider in the block.
+
+    :raises StorageRefusedError: if it is not installed: says which extra of this package brings it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise StorageRefusedError(
+            f"{error}: install 'airflow-provider-runcomfy[{extra}]' on the workers, and clear this task. Nothing was "
+            "copied; what was paid for is still on RunComfy's servers."
+        ) from None
