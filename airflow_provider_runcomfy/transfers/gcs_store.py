@@ -1,0 +1,206 @@
+"""A Google Cloud Storage bucket as a transfer sees it. Imports Google's client: only when a task runs."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.google.cloud.hooks.gcs import GCSHook
+from google.api_core.exceptions import Forbidden, GoogleAPIError, PreconditionFailed, RetryError
+from google.auth.exceptions import GoogleAuthError, TransportError
+from google.cloud.storage.exceptions import DataCorruption
+from google.cloud.storage.retry import DEFAULT_RETRY
+from requests import RequestException
+
+from airflow_provider_runcomfy.transfers.store import SHA256, StorageFailedError, StorageRefusedError, StoredObject
+
+if TYPE_CHECKING:
+    from airflow_provider_runcomfy.transfers.source import Source
+
+log = logging.getLogger(__name__)
+
+# The client holds two chunks of each file at once: the one that is sent, and the one before in its last answer.
+_CHUNKS = 6 * 1024 * 1024
+# GCS takes chunks in multiples of this.
+_UNIT = 256 * 1024
+_PIECE = 256 * 1024
+# A chunk that fails is sent again from memory, for so long; then the task's own retries go on.
+_RETRY = DEFAULT_RETRY.with_timeout(60.0)
+_TIMEOUT = (10.0, 60.0)
+_ERRORS = (GoogleAPIError, GoogleAuthError, RequestException, DataCorruption, ValueError)
+_QUERY = re.compile(r"\?[^\s'\")]*")
+
+
+class GCSStore:
+    """
+    A bucket, with what Airflow's Google connection says of how to reach it.
+
+    Uploads are resumable ones, in chunks: until its last chunk has come, GCS shows nothing of a file, charges nothing
+    for it, and forgets it within a week. So nothing is left behind that could be discarded.
+
+    :param bucket: its name.
+    :param gcp_conn_id: the Google connection.
+    :param impersonation_chain: the service account to act as, or the list of them that leads there.
+    """
+
+    def __init__(self, bucket: str, *, gcp_conn_id: str, impersonation_chain: str | Sequence[str] | None) -> None:
+        self._name = bucket
+        self._gcp_conn_id = gcp_conn_id
+        self._chunk = _CHUNKS
+        with self._errors("", "getting the credentials for"):
+            hook = GCSHook(gcp_conn_id=gcp_conn_id, impersonation_chain=impersonation_chain)
+            self._bucket = hook.get_conn().bucket(bucket)
+
+    def uri(self, key: str) -> str:
+        """Return the object's ``gs://`` URI."""
+        return f"gs://{self._name}/{key}"
+
+    def find(self, key: str) -> StoredObject | None:
+        """Return the object, or None if there is none, or none that may be seen."""
+        with self._errors(key, "looking for"):
+            try:
+                blob = self._bucket.get_blob(key, retry=_RETRY, timeout=_TIMEOUT)
+            except Forbidden:
+                return None
+        if blob is None:
+            return None
+        return StoredObject(
+            size=blob.size,
+            content_type=blob.content_type or "",
+            metadata={name.lower(): value for name, value in (blob.metadata or {}).items()},
+            version=str(blob.generation),
+        )
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """Yield the object's bytes, in pieces."""
+        with (
+            self._errors(key, "reading"),
+            self._bucket.blob(key).open("rb", chunk_size=_CHUNKS, retry=_RETRY, timeout=_TIMEOUT) as body,
+        ):
+            while piece := body.read(_PIECE):
+                yield piece
+
+    @contextmanager
+    def writing(self, files_at_once: int) -> Iterator[None]:
+        """Let so many files share the memory: the more at once, the smaller each one's chunks."""
+        self._chunk = max(_UNIT, _CHUNKS // files_at_once // _UNIT * _UNIT)
+        yield
+
+    def write(
+        self, key: str, source: Source, metadata: Mapping[str, str], *, replace: bool, began: Callable[[str], None]
+    ) -> bool:
+        """
+        Stream ``source`` into an object that is there either whole or not at all.
+
+        Return False, having stored nothing, if an object is already there and ``replace`` is not set. ``began`` is
+        never called: nobody can see or remove what a killed write has sent, and GCS forgets it by itself.
+        """
+        blob = self._bucket.blob(key, chunk_size=self._chunk)
+        blob.metadata = dict(metadata)
+        with self._errors(key, "writing"):
+            try:
+                blob.upload_from_file(
+                    _Stream(source),
+                    # Without a size the client sends small files in chunks, too, and ends only where the source does.
+                    size=None,
+                    content_type=source.content_type,
+                    if_generation_match=None if replace else 0,
+                    # GCS compares it before it shows the object.
+                    checksum="auto",
+                    timeout=_TIMEOUT,
+                    retry=_RETRY,
+                )
+            except PreconditionFailed:
+                return False
+        self._add_hash(blob, source.sha256)
+        return True
+
+    def discard(self, key: str, unfinished: str) -> None:
+        """Do nothing: nothing is left behind."""
+
+    def _add_hash(self, blob: Any, sha256: str) -> None:
+        """Add the hash to the object that was just written, and to no other; without it the copy is as good."""
+        blob.metadata = {**(blob.metadata or {}), SHA256: sha256}
+        try:
+            blob.patch(if_generation_match=blob.generation, retry=_RETRY, timeout=_TIMEOUT)
+        except _ERRORS as error:
+            log.info("%s is stored, without its SHA-256 in its metadata: %s", self.uri(blob.name), _said(error))
+
+    @contextmanager
+    def _errors(self, key: str, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except _ERRORS as error:
+            kind = StorageRefusedError if _is_permanent(error) else StorageFailedError
+            advice = self._advice(error) if kind is StorageRefusedError else "A retry goes on from here."
+            raise kind(
+                f"GCS failed while {doing} {self.uri(key)}: {_said(error)} No part of a file is left behind under "
+                f"that name; what was paid for is still on RunComfy's servers. {advice}"
+            ) from None
+
+    def _advice(self, error: Exception) -> str:
+        if _status(error) == 404:
+            return "Create the bucket or correct `bucket_name`, and clear this task."
+        if _status(error) == 400:
+            return "Correct `bucket_name` or `object_name`, and clear this task."
+        return (
+            f"Check the connection {self._gcp_conn_id!r} and `impersonation_chain`: the identity needs "
+            "storage.objects.create and storage.objects.get in the bucket, storage.objects.delete for `replace`, and "
+            "storage.objects.update to add a file's hash. Then clear this task."
+        )
+
+
+class _Stream:
+    """What the client reads from: it asks for the position, too, and never goes back, since it keeps each chunk."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._position = 0
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, amount: int) -> bytes:
+        # Joined from its pieces, or grown by them, a chunk would be in memory twice for a moment.
+        chunk = io.BytesIO()
+        chunk.seek(amount)
+        chunk.write(b" ")
+        chunk.seek(0)
+        while (missing := amount - chunk.tell()) and (piece := self._source.read(min(missing, _PIECE))):
+            chunk.write(piece)
+        self._position += chunk.tell()
+        chunk.truncate()
+        return chunk.getvalue()
+
+
+def _cause(error: Exception) -> Exception:
+    return error.cause if isinstance(error, RetryError) and error.cause else error
+
+
+def _status(error: Exception) -> int:
+    response = getattr(_cause(error), "response", None)
+    return int(getattr(response, "status_code", 0) or getattr(error, "code", None) or 0)
+
+
+def _is_permanent(error: Exception) -> bool:
+    if isinstance(error, GoogleAuthError):
+        return not isinstance(error, TransportError) and not error.retryable
+    status = _status(error)
+    # What GCS has begun to take it would take another time: only a refusal to begin is final.
+    request = getattr(getattr(_cause(error), "response", None), "request", None)
+    return status in (401, 403) or (status in (400, 404) and getattr(request, "method", "") == "POST")
+
+
+def _said(error: Exception) -> str:
+    """Return what GCS said; never a URL's query, since whoever has an upload's URL may send to it."""
+    cause = _cause(error)
+    try:
+        said = f"{_status(error)} {cause.response.json()['error']['message']}"  # type: ignore[attr-defined]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        said = _QUERY.sub("", str(cause))
+    patiently = f" (again and again for {_RETRY.timeout:.0f} s)" if cause is not error else ""
+    return said[:500].rstrip(".") + f"{patiently}."
