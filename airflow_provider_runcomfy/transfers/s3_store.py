@@ -225,7 +225,8 @@ def _code(error: Exception) -> str:
 
 def _is_permanent(error: Exception) -> bool:
     if isinstance(error, ClientError):
-        return 400 <= _status(error) < 500 and _status(error) not in (408, 429) and _code(error) not in _TRANSIENT_CODES
+        is_refusal = 400 <= _status(error) < 500 or _status(error) == 501
+        return is_refusal and _status(error) not in (408, 429) and _code(error) not in _TRANSIENT_CODES
     return isinstance(error, (*_MISCONFIGURED, ValueError))
 
 
