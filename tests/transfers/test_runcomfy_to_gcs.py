@@ -131,11 +131,18 @@ class TestTroubleOnTheWay:
         with pytest.raises(StorageFailedError, match=f"r-1.*gs://videos/.*{message}.*A retry goes on") as raised:
             copy(place)
         assert "paid for" in str(raised.value)
-        # Whoever has the URL of an upload may send to it.
-        assert "upload_id" not in str(raised.value)
         assert place.keys() == []
         gcs_server.faults.clear()
         assert [line["sha256"] for line in copy(place)] == [sha256(LARGE)]
+
+    def test_the_url_of_an_upload_is_not_told_since_whoever_has_it_may_send_to_it(
+        self, runcomfy: RunComfy, place: GCSTarget
+    ) -> None:
+        runcomfy.has("r-1", File(LARGE))
+        with place.breaking(8 * MIB) as given, pytest.raises(StorageFailedError) as raised:
+            copy(place, **given)
+        assert "with url: /upload/storage/v1/b/videos/o (Caused by" in str(raised.value)
+        assert "upload_id" not in str(raised.value)
 
     def test_an_upload_that_gcs_has_forgotten_is_begun_anew_by_a_retry(
         self, runcomfy: RunComfy, place: GCSTarget, gcs_server: GCS
