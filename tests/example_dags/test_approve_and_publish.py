@@ -37,7 +37,7 @@ Prompt:
 
 
 def wait_for(expected: Any, look: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 90.0
+    deadline = time.monotonic() + 120.0
     while (seen := look()) != expected:
         assert time.monotonic() < deadline, seen
         time.sleep(0.5)
