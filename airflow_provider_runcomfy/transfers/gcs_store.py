@@ -28,9 +28,9 @@ _CHUNKS = 6 * 1024 * 1024
 # GCS takes chunks in multiples of this.
 _UNIT = 256 * 1024
 _PIECE = 256 * 1024
-# A chunk that fails is sent again from memory, for so long; then the task's own retries go on.
+# A chunk that fails is sent again from memory, for so long; then the task's own retries go on. One attempt may take
+# the client's own 60 seconds.
 _RETRY = DEFAULT_RETRY.with_timeout(60.0)
-_TIMEOUT = (10.0, 60.0)
 _ERRORS = (GoogleAPIError, GoogleAuthError, RequestException, DataCorruption, ValueError)
 _QUERY = re.compile(r"\?[^\s'\")]*")
 
@@ -63,7 +63,7 @@ class GCSStore:
         """Return the object, or None if there is none, or none that may be seen."""
         with self._errors(key, "looking for"):
             try:
-                blob = self._bucket.get_blob(key, retry=_RETRY, timeout=_TIMEOUT)
+                blob = self._bucket.get_blob(key, retry=_RETRY)
             except Forbidden:
                 return None
         if blob is None:
@@ -79,7 +79,7 @@ class GCSStore:
         """Yield the object's bytes, in pieces."""
         with (
             self._errors(key, "reading"),
-            self._bucket.blob(key).open("rb", chunk_size=_CHUNKS, retry=_RETRY, timeout=_TIMEOUT) as body,
+            self._bucket.blob(key).open("rb", chunk_size=_CHUNKS, retry=_RETRY) as body,
         ):
             while piece := body.read(_PIECE):
                 yield piece
@@ -111,7 +111,6 @@ class GCSStore:
                     if_generation_match=None if replace else 0,
                     # GCS compares it before it shows the object.
                     checksum="auto",
-                    timeout=_TIMEOUT,
                     retry=_RETRY,
                 )
             except PreconditionFailed:
@@ -126,7 +125,7 @@ class GCSStore:
         """Add the hash to the object that was just written, and to no other; without it the copy is as good."""
         blob.metadata = {**(blob.metadata or {}), SHA256: sha256}
         try:
-            blob.patch(if_generation_match=blob.generation, retry=_RETRY, timeout=_TIMEOUT)
+            blob.patch(if_generation_match=blob.generation, retry=_RETRY)
         except _ERRORS as error:
             log.info("%s is stored, without its SHA-256 in its metadata: %s", self.uri(blob.name), _said(error))
 
@@ -165,7 +164,7 @@ class _Stream:
         return self._position
 
     def read(self, amount: int) -> bytes:
-        # Joined from its pieces, or grown by them, a chunk would be in memory twice for a moment.
+        # Room for all of it at once: joined from its pieces or grown by them, it would be in memory twice for a moment.
         chunk = io.BytesIO()
         chunk.seek(amount)
         chunk.write(b" ")
