@@ -43,7 +43,7 @@ test-floor: $(FLOOR)/.up-to-date ## Run the tests that need Airflow on the oldes
 	$(FLOOR)/bin/python -m pytest -n 2 $(FLOOR_TESTS)
 
 test-stores: $(STORES)/.up-to-date $(AZURITE)/.up-to-date ## Run the tests of the copies over S3, GCS, Azure and a local folder
-	$(STORES)/bin/python -m pytest -n 2 tests/transfers tests/test_provider.py tests/example_dags/test_to_gcs.py
+	$(STORES)/bin/python -m pytest -n 2 tests/transfers tests/dev/test_gcs.py tests/test_provider.py tests/example_dags/test_to_gcs.py
 
 lint: $(STAMP) ## Check style, format and types
 	$(BIN)/ruff check .
