@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from airflow_provider_runcomfy.transfers.store import ObjectStore
 
 _FOLDERS = ("file", "local")
-# Some stores take what comes after `?` and `#` for a version, and fsspec takes `::` for a chain of file systems.
-_UNSAFE = re.compile(r"[\\?#\x00-\x1f\x7f\ud800-\udfff]|::")
+# fsspec takes `*`, `?` and `[` for patterns and `::` for a chain of stores; some take what comes after `?` or `#` for
+# a version.
+_UNSAFE = re.compile(r"[\\*?\[#\x00-\x1f\x7f\ud800-\udfff]|::")
 
 
 def open_destination(destination: str, conn_id: str | None) -> tuple[ObjectStore, str]:
@@ -43,7 +44,7 @@ def _parts(destination: str, conn_id: str | None) -> tuple[str, str, str, str | 
     if not separator or not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
         raise _wrong(destination, "it has to begin as `abfs://container/` or `file:///folder/` do")
     if _UNSAFE.search(rest):
-        raise _wrong(destination, "it may hold no `?`, `#`, `::`, backslash or control character")
+        raise _wrong(destination, "it may hold no `*`, `?`, `[`, `#`, `::`, backslash or control character")
     folders = root.split("/")[1:-1] if scheme in _FOLDERS else root.split("/")[:-1]
     if {"", ".", ".."} & set(folders):
         raise _wrong(destination, "no part of it between slashes may be empty, `.` or `..`")

@@ -6,7 +6,7 @@ import errno
 import re
 from collections.abc import Iterator
 
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 # Whatever else an operating system says may pass: a disk is cleared, a share comes back, the next worker has no limit.
 _PERMANENT_ERRNOS = {
@@ -19,9 +19,7 @@ _PERMANENT_ERRNOS = {
 _PASSING_STATUSES = (408, 409, 425, 429)
 # A wrong connection, a missing package, a file system that cannot do what is asked of it.
 _MISCONFIGURED = (AirflowNotFoundException, ImportError, NotImplementedError, TypeError, ValueError)
-_SECRET = re.compile(
-    r"\?[^\s'\"<>)]+|(?<![a-z])(sig|signature|\w*key|\w*token|password|\w*secret)=[^\s;&,'\"]+", re.IGNORECASE
-)
+_SECRET = re.compile(r"(\?)[^\s'\"<>)]+|\b(sig=|\w*key=|\w*token=|password=|\w*secret=)[^\s;&,'\"]+", re.IGNORECASE)
 _LONGEST = 500
 
 
@@ -42,7 +40,7 @@ def said(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     # Azure adds its whole answer, in XML.
     text = text.partition(" Content: <?xml")[0]
-    return _SECRET.sub("...", text)[:_LONGEST].rstrip(".") + "."
+    return _SECRET.sub(lambda found: f"{found[1] or found[2]}***", text)[:_LONGEST].rstrip(".") + "."
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -53,6 +51,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _own_status(error: BaseException) -> int:
+    if isinstance(error, AirflowException):
+        # The status that it has is one of Airflow's own API.
+        return 0
     if isinstance(error, FileNotFoundError):
         return 404
     # gcsfs says it in words only.
