@@ -158,6 +158,9 @@ class TestAzure:
     ) -> None:
         body = clip(16 * MIB)
         runcomfy.has("r-1", *(File(body) for _ in range(files)))
+        # What is imported for the first copy is none of it.
+        runcomfy.has("r-0", File(BODY))
+        azure.operator(request_id="r-0").execute({})
         tracemalloc.start()
         try:
             azure.operator().execute({})
