@@ -17,13 +17,14 @@ from tabulate import tabulate
 
 from dev.faults.campaign import campaign
 from dev.faults.clearing import clear_all
+from dev.faults.copy_cases import handle_copies
 from dev.faults.marking import mark_all
 from dev.faults.outage import go_down
 from dev.faults.points import POINTS, run_point
 from dev.faults.secrecy import places_of_token
 from dev.faults.stage import Stage, stage
 from dev.faults.table import Row, show
-from dev.faults.transfer import kill_copies
+from dev.faults.transfer import MIDDLES, kill_copies, kill_in_middle, kill_several
 from dev.faults.triggerer import kill_triggerer, stall_triggerer
 from dev.faults.window import measure_window
 from dev.gate import When
@@ -131,6 +132,10 @@ def _run(running: Stage, report: Report, *, short: bool, seed: int, only: str) -
     if "transfer".startswith(only):
         for when in When:
             report.add(lambda w=when: kill_copies(running, w, kills=kills))  # type: ignore[misc]
+        for middle in MIDDLES[:1] if short else MIDDLES:
+            report.add(lambda m=middle: kill_in_middle(running, m, kills=kills))  # type: ignore[misc]
+        report.add(lambda: kill_several(running, kills=1 if short else 3))
+        report.add_cases("clearing and marking copies", lambda: handle_copies(running))
     if "marking".startswith(only):
         report.add_cases("marking and clearing waiting tasks", lambda: mark_all(running))
     if "clearing".startswith(only):

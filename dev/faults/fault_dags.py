@@ -72,6 +72,22 @@ with DAG("faults_submit", schedule=None, params=PARAMS, default_args=PATIENT):
 
     submitted.expand(inputs=clips())  # type: ignore[call-arg,misc]
 
+# Requests that have ended, and a copy of each group of them.
+with DAG("faults_copy", schedule=None, params=PARAMS | {"requests": Param([], type="array")}, default_args=PATIENT):
+
+    @task
+    def groups(params: dict[str, Any]) -> list[list[str]]:
+        """Return the ids that each copy is given."""
+        given: list[list[str]] = params["requests"]
+        return given
+
+    @task_group
+    def copied(request_ids: list[str]) -> None:
+        """Copy one group."""
+        copy(request_ids, "runcomfy_large")
+
+    copied.expand(request_ids=groups())  # type: ignore[call-arg,misc]
+
 # One task that waits for what does not end, for each flag, deferred and on a worker.
 for deferrable in (True, False):
     for cancel_on_kill in (True, False):

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from dev.airflow import Airflow, airflow
 from dev.airflow_client import TaskInstance
+from dev.faults.large import large_files
 from dev.gate import Gate, gate
 from dev.processes import LOOPBACK, free_ports
 from dev.sandbox import Sandbox, sandbox
@@ -41,6 +43,7 @@ class Stage:
     :param full: another sandbox in which six requests run for ever, and every further one is queued for ever.
     :param slow: another one, in which three requests run at a time, for 40 s each.
     :param outage: another one, in which all run at once, for long enough to have an outage meanwhile.
+    :param large: another one, in which every request ends at once, with a file of five parts.
     :param to_airflow: between the workers and Airflow's execution API.
     :param to_runcomfy: between everything and the sandbox.
     :param to_s3: between the workers and the bucket.
@@ -52,14 +55,16 @@ class Stage:
     full: Sandbox
     slow: Sandbox
     outage: Sandbox
+    large: Sandbox
     s3: SeaweedFS
     to_airflow: Gate
     to_runcomfy: Gate
     to_s3: Gate
 
-    def start(self, dag_id: str, prefix: str, clips: int) -> str:
+    def start(self, dag_id: str, prefix: str, clips: int, **params: Any) -> str:
         """Start a run and return its id; ``prefix`` begins its prompts and keys."""
-        return self.airflow.client.trigger(dag_id, {"prefix": prefix, "clips": clips, "bucket": self.s3.bucket})
+        conf = {"prefix": prefix, "clips": clips, "bucket": self.s3.bucket, **params}
+        return self.airflow.client.trigger(dag_id, conf)
 
     def wait(self, dag_id: str, run_id: str, timeout: float = 240.0) -> list[TaskInstance]:
         """Wait until the run has ended, and return its task instances."""
@@ -69,6 +74,11 @@ class Stage:
                 raise TimeoutError(f"{dag_id} {run_id} has not ended after {timeout:.0f} s")
             time.sleep(1.0)
         return self.airflow.client.task_instances(dag_id, run_id)
+
+    def unfinished(self, prefix: str) -> list[dict[str, Any]]:
+        """Return the multipart uploads under a prefix that are neither complete nor aborted."""
+        found = self.s3.client().list_multipart_uploads(Bucket=self.s3.bucket, Prefix=f"{prefix}/")
+        return list(found.get("Uploads", []))
 
     def log(self, instance: TaskInstance, run_id: str) -> str:
         """Return the whole log of a task instance, all its tries."""
@@ -82,12 +92,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Account:
-    """What a run came to: ``paid`` are the ids of its submits, by prompt."""
+    """What a run came to: ``paid`` are the ids of its submits, by prompt; ``unfinished`` uploads are still there."""
 
     wanted: int
     paid: dict[str, list[str]]
     stored: int
     wrong: int
+    unfinished: int
 
     @property
     def submits(self) -> int:
@@ -111,7 +122,7 @@ def account(stage: Stage, prefix: str, wanted: int, sandbox: Sandbox | None = No
         body = stage.s3.client().get_object(Bucket=stage.s3.bucket, Key=entry["Key"])["Body"].read()
         if request_id not in known or _sha256(body) != _sha256(_served(sandbox, request_id)):
             wrong += 1
-    return Account(wanted, paid, len(keys), wrong)
+    return Account(wanted, paid, len(keys), wrong, len(stage.unfinished(prefix)))
 
 
 def _served(sandbox: Sandbox, request_id: str) -> bytes:
@@ -145,6 +156,8 @@ def stage(folder: Path, *, outage_seconds: float) -> Iterator[Stage]:
         slow = a_sandbox("slow", 40, 3)
         # Long enough for all to be submitted and deferred, and for the outage.
         outage = a_sandbox("outage", outage_seconds + 90, 100)
+        with large_files(folder):
+            large = a_sandbox("large", 0, 100)
         s3 = stack.enter_context(seaweedfs(folder / "s3"))
         to_s3 = stack.enter_context(gate(s3.endpoint))
         to_runcomfy = stack.enter_context(gate(local.url))
@@ -155,6 +168,7 @@ def stage(folder: Path, *, outage_seconds: float) -> Iterator[Stage]:
             "AIRFLOW_CONN_RUNCOMFY_FULL": full.connection(TOKEN),
             "AIRFLOW_CONN_RUNCOMFY_SLOW": slow.connection(TOKEN),
             "AIRFLOW_CONN_RUNCOMFY_OUTAGE": outage.connection(TOKEN),
+            "AIRFLOW_CONN_RUNCOMFY_LARGE": large.connection(TOKEN),
             "AIRFLOW_CONN_AWS_DEFAULT": s3.connection().replace(s3.endpoint, to_s3.url),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{to_airflow.url}/execution/",
             "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -162,4 +176,4 @@ def stage(folder: Path, *, outage_seconds: float) -> Iterator[Stage]:
         running = stack.enter_context(airflow(folder / "airflow", [DAGS], env=env, port=port, parallelism=8))
         for dag_id in running.client.dag_ids():
             running.client.unpause(dag_id)
-        yield Stage(folder, running, local, full, slow, outage, s3, to_airflow, to_runcomfy, to_s3)
+        yield Stage(folder, running, local, full, slow, outage, large, s3, to_airflow, to_runcomfy, to_s3)

@@ -30,7 +30,8 @@ class Row:
 def show(rows: Sequence[Row]) -> str:
     """Return the table as text."""
     head = (
-        "killed", "kills", "clips wanted", "paid submits", "objects stored", "wrong objects", "unknown, reported", "",
+        "killed", "kills", "clips wanted", "paid submits", "objects stored", "wrong objects", "unfinished uploads",
+        "unknown, reported", "",
     )  # fmt: skip
     body = [
         (
@@ -40,6 +41,7 @@ def show(rows: Sequence[Row]) -> str:
             row.account.submits,
             row.account.stored,
             row.account.wrong,
+            row.account.unfinished,
             row.reported,
             "FAULT" if row.faults else "as promised",
         )
