@@ -99,7 +99,12 @@ class Gate:
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         peer: Any = request.transport.get_extra_info("peername") if request.transport else (None, 0)
-        exchange = Exchange(request.method, request.path_qs, await request.read(), peer[1])
+        try:
+            body = await request.read()
+        except ConnectionError:
+            # Whoever sent it was killed.
+            return _cut(request)
+        exchange = Exchange(request.method, request.path_qs, body, peer[1])
         if not await self._goes_on(exchange, When.BEFORE):
             return _cut(request)
         kept = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}

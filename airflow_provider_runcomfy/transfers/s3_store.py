@@ -102,7 +102,7 @@ class S3Store:
         config = TransferConfig(
             multipart_threshold=self._part,
             multipart_chunksize=self._part,
-            max_request_concurrency=_PARTS_UNDER_WAY,
+            max_request_concurrency=max(_PARTS_UNDER_WAY, files_at_once),
             max_submission_concurrency=files_at_once,
             max_in_memory_upload_chunks=_PARTS_UNDER_WAY,
         )
