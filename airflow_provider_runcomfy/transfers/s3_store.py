@@ -36,7 +36,15 @@ _PIECE = 1024 * 1024
 _READ_ARGS = ("ExpectedBucketOwner", "RequestPayer", "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
 _MISCONFIGURED = (NoCredentialsError, NoRegionError, ParamValidationError, PartialCredentialsError)
 _NOTED_KEY = "runcomfy_key"
-_TRANSIENT_CODES = ("RequestTimeout", "RequestTimeTooSkewed", "ConditionalRequestConflict", "OperationAborted")
+_NO_UPLOAD = "NoSuchUpload"
+# An upload that is gone may have been completed by a call whose answer was lost, or aborted by a newer try.
+_TRANSIENT_CODES = (
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    _NO_UPLOAD,
+)
 
 
 class S3Store:
@@ -149,7 +157,7 @@ class S3Store:
             try:
                 self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=unfinished)
             except ClientError as error:
-                if _code(error) != "NoSuchUpload":
+                if _code(error) != _NO_UPLOAD:
                     raise
 
     def _tell_upload(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
@@ -237,5 +245,5 @@ def _advice(error: Exception, aws_conn_id: str | None) -> str:
         return "Correct `extra_args`, and clear this task."
     return (
         f"Check the connection {aws_conn_id!r}: its identity needs s3:PutObject, s3:GetObject and "
-        "s3:AbortMultipartUpload on the keys, and s3:ListBucket to be told what is missing. Then clear this task."
+        "s3:AbortMultipartUpload on the keys. Then clear this task."
     )
