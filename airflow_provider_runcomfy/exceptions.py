@@ -22,6 +22,10 @@ class RunComfyDownloadError(RunComfyRetryableError):
     """A result's file could not be downloaded whole; a retry continues with what is missing."""
 
 
+class UrlRefusedError(RunComfyDownloadError):
+    """The file server refused a file's URL, which may have expired; a retry asks RunComfy for a new one."""
+
+
 class GenerationFailedRetryableError(RunComfyRetryableError):
     """The generation failed, and ``resubmit_failed`` is set: the retry submits anew."""
 
@@ -82,6 +86,10 @@ class DownloadRefusedError(RunComfyFailError):
     """A result's file must not be downloaded: its host is not allowed, or it is too large."""
 
 
+class FileGoneError(DownloadRefusedError):
+    """RunComfy's servers no longer have a result's file."""
+
+
 def to_airflow(error: RunComfyError) -> AirflowException:
     """Return an error of the ``api`` package as the one that Airflow acts upon."""
     from airflow_provider_runcomfy.api import errors
@@ -95,7 +103,9 @@ def to_airflow(error: RunComfyError) -> AirflowException:
         (errors.ForbiddenError, RequestNotAvailableError),
         (errors.NotFoundError, RequestNotAvailableError),
         (errors.SubmissionUnknownError, UnknownSubmissionError),
+        (errors.FileGoneError, FileGoneError),
         (errors.DownloadRefusedError, DownloadRefusedError),
+        (errors.UrlRefusedError, UrlRefusedError),
         (errors.DownloadFailedError, RunComfyDownloadError),
         (errors.UnavailableError, RunComfyRetryableError),
     )

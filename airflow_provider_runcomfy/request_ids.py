@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_runcomfy.api.ids import is_request_id
+from airflow_provider_runcomfy.api.ids import is_model_id, is_request_id
 from airflow_provider_runcomfy.exceptions import InvalidInputsError
 
 
@@ -19,9 +19,9 @@ class GivenRequest:
 
     @property
     def model_id(self) -> str | None:
-        """The model that the result names; None where it names none."""
+        """The model that the result names; None where it names none, or what is no model's id."""
         model_id = self.result.get("model_id")
-        return model_id if isinstance(model_id, str) else None
+        return str(model_id) if is_model_id(model_id) else None
 
 
 def given_requests(value: Any, *, parameter: str = "request_id") -> list[GivenRequest]:

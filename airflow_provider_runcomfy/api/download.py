@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Self
 
 import requests
 
@@ -37,7 +38,7 @@ def open_download(
     sleep: Callable[[float], object] = time.sleep,
 ) -> Download:
     """
-    Ask for a file and look at its first bytes; nothing else is read yet.
+    Return a file to be downloaded: entering its ``with`` block asks for it and looks at its first bytes.
 
     :param url: where RunComfy says that the file is.
     :param policy: what may be downloaded.
@@ -45,22 +46,16 @@ def open_download(
     :param request_id: the request whose result it is, for messages.
     :param patience: the time-outs and limits; the default is meant for real servers.
     :param sleep: waits between two attempts.
-    :return: the open file, to be closed by ``with``.
-    :raises DownloadRefusedError: the URL is not allowed, the file is too large, or it is gone.
-    :raises DownloadFailedError: the file could not be had, or it is no medium.
     """
-    download = Download(Subject(url, kind, request_id), policy, patience or Patience(), sleep)
-    try:
-        download._look()
-    except BaseException:
-        download.close()
-        raise
-    return download
+    return Download(Subject(url, kind, request_id), policy, patience or Patience(), sleep)
 
 
 class Download(AbstractContextManager["Download"]):
     """
     A file that is being downloaded; made by `open_download`.
+
+    Entering and reading it raises `DownloadRefusedError` if the URL is not allowed, or the file is too large or gone,
+    and `DownloadFailedError` if it could not be had whole, is no longer the same, or is no medium.
 
     ``size`` is in bytes, None where the server does not say it; ``content_type`` is a medium's;
     ``etag`` is the server's; ``bytes_read`` counts what has come from the server.
@@ -84,25 +79,19 @@ class Download(AbstractContextManager["Download"]):
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of what has come, in hexadecimal: the file's own once `read` has given its end."""
+        """The SHA-256 of what has come, in hexadecimal: the file's own once all of it has."""
         return self._hash.hexdigest()
 
-    def read(self, amount: int | None = None) -> bytes:
+    def read1(self, amount: int) -> bytes:
         """
-        Return the next ``amount`` bytes, fewer only at the end; all that is left without ``amount``.
+        Return what comes next, at most ``amount`` bytes; none at the end.
 
-        :raises DownloadRefusedError: the file turned out to be too large, or is gone.
-        :raises DownloadFailedError: the file is cut for good, or is no longer the same. It is raised
-            before the end is told, so that no reader takes a part for the whole.
+        Errors are raised before the end is told, so that no reader takes a part for the whole.
         """
-        missing = self._policy.max_bytes + 1 if amount is None or amount < 0 else amount
-        pieces = [self._head[:missing]]
-        self._head = self._head[missing:]
-        missing -= len(pieces[0])
-        while missing and (piece := self._receive(min(missing, _PIECE))):
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
+        if not self._head:
+            return self._receive(min(amount, _PIECE))
+        piece, self._head = self._head[:amount], self._head[amount:]
+        return piece
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -111,11 +100,19 @@ class Download(AbstractContextManager["Download"]):
 
     def interrupt(self) -> None:
         """
-        Let a `read` in another thread, which may be waiting for the server, go on to the pause before its next attempt.
+        Let another thread, which may be waiting for the server, go on to the pause before its next attempt.
 
         Whoever gave the ``sleep`` of `open_download` ends the download there.
         """
         self._server.shut_down()
+
+    def __enter__(self) -> Self:
+        try:
+            self._look()
+        except BaseException:
+            self.close()
+            raise
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

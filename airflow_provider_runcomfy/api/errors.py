@@ -120,8 +120,16 @@ class DownloadRefusedError(RunComfyError):
     money = Money.SPENT
 
 
+class FileGoneError(DownloadRefusedError):
+    """The file server has no such file any more."""
+
+
 class DownloadFailedError(RunComfyError):
     """A result's file could not be downloaded whole; the file itself was paid for and can be had again."""
 
     retryable = True
     money = Money.SPENT
+
+
+class UrlRefusedError(DownloadFailedError):
+    """The file server refuses the URL (401, 403): it has expired, or the file is gone. RunComfy may name another."""

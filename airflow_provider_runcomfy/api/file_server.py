@@ -12,7 +12,12 @@ import urllib3
 
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy, redacted_url
 from airflow_provider_runcomfy.api.environment import ca_bundle, proxies_for
-from airflow_provider_runcomfy.api.errors import DownloadFailedError, DownloadRefusedError
+from airflow_provider_runcomfy.api.errors import (
+    DownloadFailedError,
+    DownloadRefusedError,
+    FileGoneError,
+    UrlRefusedError,
+)
 from airflow_provider_runcomfy.api.session import ApiSession
 from airflow_provider_runcomfy.api.types import MediaKind
 from airflow_provider_runcomfy.api.wire import USER_AGENT
@@ -88,7 +93,9 @@ class FileServer:
         Return the answer, 200 or 206, with its body still to come.
 
         :raises BrokenError: there was no answer, or one that may be another one soon.
-        :raises DownloadRefusedError: the URL or a redirect is not allowed, or the file is gone.
+        :raises DownloadRefusedError: the URL or a redirect is not allowed.
+        :raises FileGoneError: there is no such file any more.
+        :raises UrlRefusedError: the URL has expired, or the file is gone.
         :raises DownloadFailedError: redirects without an end, or any other answer.
         """
         url = self._subject.url
@@ -141,11 +148,19 @@ class FileServer:
         if status in (200, 206):
             return response
         response.close()
-        if status in (401, 403, 404, 410):
-            raise self._subject.refused(
-                f"the file server answered {status}, so the file is no longer there. It was paid for, but RunComfy "
-                "keeps results for a limited time only; a new generation has to be paid for. "
-                "Copy results right after their generation"
+        if status in (401, 403):
+            raise UrlRefusedError(
+                f"{self._subject} was not downloaded: the file server answered {status}, so its URL has expired, or "
+                "the file is gone. It was paid for, and a further try, which asks RunComfy for a new URL, costs "
+                "nothing: run the task again before RunComfy deletes the file.",
+                request_id=self._subject.request_id,
+            )
+        if status in (404, 410):
+            raise FileGoneError(
+                f"{self._subject} was not downloaded: the file server answered {status}, so the file is no longer "
+                "there. It was paid for, but RunComfy keeps results for a limited time only; a new generation has to "
+                "be paid for. Copy results right after their generation.",
+                request_id=self._subject.request_id,
             )
         if status in (408, 425, 429) or status >= 500:
             raise BrokenError(f"the server answered {status}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -14,8 +14,8 @@ from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy.compat import AirflowFailException
 from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID
-from airflow_provider_runcomfy.request_ids import given_requests
-from airflow_provider_runcomfy.transfers.files import refuse_shared_keys
+from airflow_provider_runcomfy.request_ids import GivenRequest, given_requests
+from airflow_provider_runcomfy.transfers.files import SourceFile, refuse_shared_keys
 from airflow_provider_runcomfy.transfers.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -68,13 +68,21 @@ class RunComfyTransferOperator(BaseOperator):
         policy = RunComfyHook(self.runcomfy_conn_id).download_policy
         store, template = self.open_store()
         results = Results(self.runcomfy_conn_id, store, template, record)
-        self._copier = Copier(store, record, policy, self.replace)
+        self._copier = copier = Copier(store, record, policy, results.fresh, self.replace)
 
-        found = self._each(given_requests(self.request_id), results.files, tolerated=OF_ONE_REQUEST)
-        files = list(chain.from_iterable(found.done))
-        refuse_shared_keys(files)
-        with store.writing(min(FILES_AT_ONCE, max(1, len(files)))):
-            landed = self._each(files, self._copier.land, tolerated=OF_ONE_FILE)
+        def files_of(request: GivenRequest) -> list[SourceFile]:
+            copier.clean_up(request.request_id)
+            return results.files(request)
+
+        try:
+            found = self._each(given_requests(self.request_id), files_of, tolerated=OF_ONE_REQUEST)
+            files = list(chain.from_iterable(found.done))
+            refuse_shared_keys(files)
+            with store.writing(min(FILES_AT_ONCE, max(1, len(files)))):
+                landed = self._each(files, copier.land, tolerated=(*OF_ONE_FILE, *OF_ONE_REQUEST))
+        finally:
+            # It holds locks, with which an operator cannot be copied.
+            self._copier = None
         problems = found.problems + landed.problems
         if problems:
             self.log.error("%d of %d files are stored; problems: %d.", len(landed.done), len(files), len(problems))
@@ -100,18 +108,22 @@ class RunComfyTransferOperator(BaseOperator):
                 return error
 
         with ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="runcomfy-copy") as pool:
-            futures = [pool.submit(attempt, item) for item in items]
+            futures: list[Future[R | AirflowException]] = []
             try:
+                futures += (pool.submit(attempt, item) for item in items)
                 wait(futures, return_when=FIRST_EXCEPTION)
+                pool.shutdown(wait=False, cancel_futures=True)
+                wait([future for future in futures if not future.cancelled()])
             except BaseException:
                 # A time-out of the task comes here: the threads end soon, each with nothing left behind.
                 self.on_kill()
-                raise
-            finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+                raise
         ended = [future for future in futures if not future.cancelled()]
-        for error in filter(None, (future.exception() for future in ended)):
-            raise error
+        errors = [error for error in (future.exception() for future in ended) if error]
+        if errors:
+            self.log.error("%d of %d were done when this ended it: %s", len(ended) - len(errors), len(items), errors[0])
+            raise errors[0]
         outcomes = [future.result() for future in ended]
         return Outcomes(
             done=[outcome for outcome in outcomes if not isinstance(outcome, AirflowException)],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_runcomfy.api.types import MediaFile, MediaKind
+from airflow_provider_runcomfy.transfers.keys import is_key
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import TaskStateStoreAccessor
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 #: Before the request's id, the keys that people see in the task state store tab of a task instance.
 KEY_PREFIX = "runcomfy copy of "
 _VERSION = 1
+_MANY = 20
 _LINE = {
     "uri": str,
     "size": int,
@@ -42,17 +45,22 @@ class Copied:
         return {**self.line, "version": self.version}
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """What a kill would leave behind of a copy: ``rest`` is how the store names it."""
+
+    uri: str
+    key: str
+    rest: str
+
+
 @dataclass
 class Copies:
-    """
-    What became of one request's files.
-
-    ``unfinished`` has, by URI, what a copy that was killed has left behind, as the store names it.
-    """
+    """What became of one request's files."""
 
     files: int = 0
     copied: dict[int, Copied] = field(default_factory=dict)
-    unfinished: dict[str, str] = field(default_factory=dict)
+    unfinished: list[Unfinished] = field(default_factory=list)
 
     @property
     def media(self) -> list[MediaFile]:
@@ -68,7 +76,7 @@ class Copies:
             "version": _VERSION,
             "files": self.files,
             "copied": {str(index): copied.as_json() for index, copied in sorted(self.copied.items())},
-            "unfinished": self.unfinished,
+            "unfinished": [asdict(rest) for rest in self.unfinished],
         }
 
     @classmethod
@@ -84,11 +92,11 @@ class Copies:
                 for index, entry in (copied.items() if isinstance(copied, dict) else ())
                 if index.isdecimal() and _is_line(entry)
             },
-            unfinished={
-                uri: rest
-                for uri, rest in (unfinished.items() if isinstance(unfinished, dict) else ())
-                if isinstance(rest, str)
-            },
+            unfinished=[
+                Unfinished(entry["uri"], entry["key"], entry["rest"])
+                for entry in (unfinished if isinstance(unfinished, list) else ())
+                if _is_unfinished(entry)
+            ],
         )
 
 
@@ -104,6 +112,8 @@ class CopyRecord:
     def __init__(self, accessor: TaskStateStoreAccessor | None) -> None:
         self._accessor = accessor
         self._by_request: dict[str, Copies] = {}
+        # What could not be read must not be written over.
+        self._unreadable: set[str] = set()
         self._lock = threading.RLock()
 
     def of(self, request_id: str) -> Copies:
@@ -113,28 +123,39 @@ class CopyRecord:
                 self._by_request[request_id] = self._read(request_id)
             return self._by_request[request_id]
 
-    def begin(self, file: SourceFile, uri: str, unfinished: str) -> None:
+    def begin(self, request_id: str, unfinished: Unfinished) -> None:
         """Keep what a kill would now leave behind."""
         with self._lock:
-            self.of(file.request_id).unfinished[uri] = unfinished
-            self._write(file.request_id)
+            self.of(request_id).unfinished.append(unfinished)
+            self._write(request_id)
 
-    def forget(self, file: SourceFile, uri: str) -> None:
-        """Keep that nothing is left behind any more."""
+    def forget(self, request_id: str, unfinished: Collection[Unfinished]) -> None:
+        """Keep that nothing of this is left behind any more."""
         with self._lock:
-            if self.of(file.request_id).unfinished.pop(uri, None):
-                self._write(file.request_id)
+            copies = self.of(request_id)
+            if not set(unfinished) & set(copies.unfinished):
+                return
+            copies.unfinished = [rest for rest in copies.unfinished if rest not in unfinished]
+            self._write(request_id)
 
-    def finish(self, file: SourceFile, line: dict[str, Any], version: str | None) -> None:
-        """Keep a file's line of the manifest."""
+    def finish(
+        self,
+        file: SourceFile,
+        line: dict[str, Any],
+        version: str | None,
+        unfinished: Collection[Unfinished] = (),
+    ) -> None:
+        """Keep a file's line of the manifest, and that nothing of ``unfinished`` is left behind."""
         with self._lock:
             copies, copied = self.of(file.request_id), Copied(line, version)
-            rest = copies.unfinished.pop(line["uri"], None)
-            if rest is None and copies.files == file.files and copies.copied.get(file.index) == copied:
+            if not unfinished and copies.files == file.files and copies.copied.get(file.index) == copied:
                 return
             copies.files = file.files
             copies.copied[file.index] = copied
-            self._write(file.request_id)
+            copies.unfinished = [rest for rest in copies.unfinished if rest not in unfinished]
+            # The whole is written each time: of a request with very many files not after each one.
+            if len(copies.copied) <= _MANY or len(copies.copied) % _MANY == 0 or len(copies.copied) >= file.files:
+                self._write(file.request_id)
 
     def _read(self, request_id: str) -> Copies:
         if self._accessor is None:
@@ -143,10 +164,11 @@ class CopyRecord:
             return Copies.from_json(self._accessor.get(KEY_PREFIX + request_id))
         except Exception as error:
             log.warning("What was copied of request %s cannot be read: %s. Looking at the objects.", request_id, error)
+            self._unreadable.add(request_id)
             return Copies()
 
     def _write(self, request_id: str) -> None:
-        if self._accessor is None:
+        if self._accessor is None or request_id in self._unreadable:
             return
         from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
@@ -157,6 +179,14 @@ class CopyRecord:
             log.warning(
                 "What was copied of request %s cannot be kept: %s. A re-run looks at the objects.", request_id, error
             )
+
+
+def _is_unfinished(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(name), str) for name in ("uri", "key", "rest"))
+        and is_key(entry["key"])
+    )
 
 
 def _is_line(entry: Any) -> bool:

@@ -6,16 +6,21 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from airflow_provider_runcomfy.api.download import Download, open_download
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
-from airflow_provider_runcomfy.exceptions import DownloadRefusedError, RunComfyDownloadError, airflow_errors
-from airflow_provider_runcomfy.transfers.copied import CopyRecord
+from airflow_provider_runcomfy.exceptions import (
+    DownloadRefusedError,
+    FileGoneError,
+    RunComfyDownloadError,
+    UrlRefusedError,
+    airflow_errors,
+)
+from airflow_provider_runcomfy.transfers.copied import Copied, CopyRecord, Unfinished
 from airflow_provider_runcomfy.transfers.files import SourceFile
 from airflow_provider_runcomfy.transfers.progress import MIB, Progress
 from airflow_provider_runcomfy.transfers.source import Source, refuse_if_stopped
@@ -35,7 +40,10 @@ class OtherObjectError(StorageRefusedError):
 
 
 #: What is wrong with one file, and says nothing of the others.
-OF_ONE_FILE = (DownloadRefusedError, RunComfyDownloadError, OtherObjectError)
+OF_ONE_FILE = (DownloadRefusedError, RunComfyDownloadError, StorageRefusedError)
+_PAID = "The file was paid for, and can be copied for as long as RunComfy keeps it."
+# So many refusals, and nothing stored: the store refuses all.
+_HOPELESS = 4
 
 
 @dataclass(frozen=True)
@@ -46,21 +54,52 @@ class Copier:
     :param store: where to.
     :param record: what this task instance has copied.
     :param policy: what may be downloaded.
+    :param fresh: asks RunComfy where a file is now.
     :param replace: whether another object under a file's key is replaced.
     """
 
     store: ObjectStore
     record: CopyRecord
     policy: DownloadPolicy
+    fresh: Callable[[SourceFile], SourceFile]
     replace: bool
     _stopped: threading.Event = field(default_factory=threading.Event)
     _downloads: set[Download] = field(default_factory=set)
+    _landed: list[SourceFile] = field(default_factory=list)
+    _refused: list[SourceFile] = field(default_factory=list)
 
     def stop(self) -> None:
         """Let every `land`, those under way and those to come, end with `CopyStoppedError`."""
         self._stopped.set()
-        for download in list(self._downloads):
-            download.interrupt()
+        # A thread, since this is called in signal handlers; again and again, since there may be no connection yet.
+        threading.Thread(target=self._interrupt, daemon=True).start()
+
+    def _interrupt(self) -> None:
+        while self._downloads:
+            for download in tuple(self._downloads):
+                download.interrupt()
+            time.sleep(0.1)
+
+    def clean_up(self, request_id: str) -> None:
+        """
+        Remove what killed tries of this task instance have left behind of a request's files.
+
+        :raises CopyStoppedError: the task was killed.
+        """
+        refuse_if_stopped(self._stopped)
+        removed = []
+        for rest in self.record.of(request_id).unfinished:
+            if self.store.uri(rest.key) != rest.uri:
+                # It is in a bucket of which this task knew before it was edited.
+                continue
+            try:
+                self.store.discard(rest.key, rest.rest)
+            except (StorageRefusedError, StorageFailedError) as error:
+                log.warning("What an earlier try left behind of %s stays there: %s", rest.uri, error)
+            else:
+                log.info("Removed what an earlier try may have left behind of %s.", rest.uri)
+                removed.append(rest)
+        self.record.forget(request_id, removed)
 
     def land(self, file: SourceFile) -> dict[str, Any]:
         """
@@ -71,51 +110,69 @@ class Copier:
         :raises StorageFailedError: if the store could not take it now.
         :raises DownloadRefusedError: if it must not be downloaded, or is gone.
         :raises RunComfyDownloadError: if it could not be downloaded whole.
+        :raises ResultNotYetError: if its URL is refused, and RunComfy cannot be asked for another one now.
+        :raises CopyStoppedError: if the task is killed.
         """
         refuse_if_stopped(self._stopped)
+        if len(self._refused) >= _HOPELESS and not self._landed:
+            raise StorageRefusedError(f"{file} was not tried: the store has refused all files before it.")
         try:
-            self._discard_rest(file)
-            stored = self.store.find(file.key)
-            line = stored and self._line_of(file, stored)
-            if stored and not line:
-                if not self.replace:
-                    raise self._other_object(file, stored)
-                log.warning("%s is another object (%d bytes): replacing it.", self._uri(file), stored.size)
-            return line or self._copy(file)
-        except (StorageRefusedError, StorageFailedError) as error:
+            line = self._land(file)
+        except StorageRefusedError as error:
+            self._refused.append(file)
             raise type(error)(f"{file}: {error}") from None
+        except StorageFailedError as error:
+            raise StorageFailedError(f"{file}: {error}") from None
+        self._landed.append(file)
+        return line
+
+    def _land(self, file: SourceFile) -> dict[str, Any]:
+        try:
+            return self._found_or_copied(file)
+        except (FileGoneError, UrlRefusedError) as error:
+            fresh = self.fresh(file)
+            if fresh.medium.url != file.medium.url:
+                log.info("%s Going on with the URL that RunComfy names now.", error)
+                return self._found_or_copied(fresh)
+            line = self._unseen_line(file) if isinstance(error, FileGoneError) else None
+            if line is None:
+                raise
+            return line
+
+    def _found_or_copied(self, file: SourceFile) -> dict[str, Any]:
+        stored = self.store.find(file.key)
+        if stored is None:
+            return self._copy(file)
+        line = self._line_of(file, stored)
+        if line:
+            return line
+        if not self.replace:
+            raise self._other_object(file, stored)
+        log.warning("%s is another object (%d bytes): replacing it.", self._uri(file), stored.size)
+        return self._copy(file)
 
     def _uri(self, file: SourceFile) -> str:
         return self.store.uri(file.key)
 
-    def _discard_rest(self, file: SourceFile) -> None:
-        uri = self._uri(file)
-        rest = self.record.of(file.request_id).unfinished.get(uri)
-        if rest is None:
-            return
-        try:
-            self.store.discard(file.key, rest)
-        except (StorageRefusedError, StorageFailedError) as error:
-            log.warning("What an earlier try left behind of %s stays there: %s", uri, error)
-            return
-        self.record.forget(file, uri)
-        log.info("Removed what an earlier try, which was killed, had left behind of %s.", uri)
-
     def _line_of(self, file: SourceFile, stored: StoredObject) -> dict[str, Any] | None:
         """Return the file's line if the object is a whole copy of it."""
-        line = self._noted_line(file, stored) or self._told_line(file, stored)
+        noted = self._noted(file)
+        line = self._noted_line(noted, file, stored) if noted else self._told_line(file, stored)
         if line:
             self.record.finish(file, line, stored.version)
             log.info("%s is already there: not copied again.", line["uri"])
         return line
 
-    def _noted_line(self, file: SourceFile, stored: StoredObject) -> dict[str, Any] | None:
-        """Return the line that this task instance has noted, if the object is still the one that it left."""
+    def _noted(self, file: SourceFile) -> Copied | None:
+        """Return what this task instance has noted of the object that it left."""
         copied = self.record.of(file.request_id).copied.get(file.index)
-        if copied is None or (copied.line["uri"], copied.line["size"]) != (self._uri(file), stored.size):
+        return copied if copied and copied.line["uri"] == self._uri(file) else None
+
+    def _noted_line(self, noted: Copied, file: SourceFile, stored: StoredObject) -> dict[str, Any] | None:
+        if noted.line["size"] != stored.size:
             return None
-        is_as_left = stored.version is not None and stored.version == copied.version
-        return copied.line if is_as_left or self._hash(file) == copied.line["sha256"] else None
+        is_as_left = stored.version is not None and stored.version == noted.version
+        return noted.line if is_as_left or self._hash(file) == noted.line["sha256"] else None
 
     def _told_line(self, file: SourceFile, stored: StoredObject) -> dict[str, Any] | None:
         """Return the line by what the object tells of itself; by its bytes, where it cannot."""
@@ -126,19 +183,23 @@ class Copier:
         return self._line(file, stored, stored.metadata.get(SHA256) or self._hash(file))
 
     def _compared_line(self, file: SourceFile, stored: StoredObject) -> dict[str, Any] | None:
-        try:
-            with self._opened(file) as source:
-                if source.size not in (None, stored.size):
-                    return None
-                while source.read(MIB):
-                    pass
-        except DownloadRefusedError as error:
-            if file.request_id not in file.key:
-                raise
-            log.warning("%s %s, which bears its name, is taken for it unseen.", error, self._uri(file))
-            return self._line(file, stored, self._hash(file))
+        with self._opened(file) as source:
+            if source.size not in (None, stored.size):
+                return None
+            while source.read(MIB):
+                pass
         sha256 = self._hash(file)
         return self._line(file, stored, sha256) if sha256 == source.sha256 else None
+
+    def _unseen_line(self, file: SourceFile) -> dict[str, Any] | None:
+        """Return the line of an object that nothing but its name tells of, since its file is gone."""
+        stored = self.store.find(file.key)
+        if stored is None or stored.metadata is not None or self._noted(file) or file.request_id not in file.key:
+            return None
+        line = self._line(file, stored, self._hash(file))
+        log.warning("%s is gone from RunComfy. %s, which bears its name, is taken for it unseen.", file, line["uri"])
+        self.record.finish(file, line, stored.version)
+        return line
 
     def _line(self, file: SourceFile, stored: StoredObject, sha256: str) -> dict[str, Any]:
         return file.manifest_line(self._uri(file), stored.size, stored.content_type, sha256)
@@ -152,25 +213,25 @@ class Copier:
 
     def _copy(self, file: SourceFile) -> dict[str, Any]:
         uri, started = self._uri(file), time.monotonic()
+        begun: list[Unfinished] = []
+
+        def begin(rest: str) -> None:
+            begun.append(Unfinished(uri, file.key, rest))
+            self.record.begin(file.request_id, begun[-1])
+
         with self._opened(file) as source:
-            written = self.store.write(
-                file.key,
-                source,
-                file.metadata(source.size),
-                replace=self.replace,
-                began=partial(self.record.begin, file, uri),
-            )
-        stored = self.store.find(file.key)
-        if not written:
-            self.record.forget(file, uri)
-            return self._line_of_other_writer(file, stored)
-        if stored and stored.size != source.bytes_read:
+            metadata = file.metadata(source.size)
+            stored = self.store.write(file.key, source, metadata, replace=self.replace, began=begin)
+        if stored is None:
+            self.record.forget(file.request_id, begun)
+            return self._line_of_other_writer(file)
+        if stored.size != source.bytes_read:
             raise StorageFailedError(
                 f"{uri} has {stored.size} bytes, although {source.bytes_read} were written: another writer has "
-                "replaced it. The file was paid for and is still on RunComfy's servers; a retry looks again."
+                f"replaced it. A retry looks again. {_PAID}"
             )
         line = file.manifest_line(uri, source.bytes_read, source.content_type, source.sha256)
-        self.record.finish(file, line, stored.version if stored else None)
+        self.record.finish(file, line, stored.version, begun)
         seconds = time.monotonic() - started
         log.info(
             "Copied %s to %s: %d bytes in %.1f s (%.1f MiB/s), sha256 %s.",
@@ -185,32 +246,28 @@ class Copier:
 
     @contextmanager
     def _opened(self, file: SourceFile) -> Iterator[Source]:
-        with (
-            airflow_errors(),
-            open_download(
-                file.medium.url,
-                self.policy,
-                kind=file.medium.kind,
-                request_id=file.request_id,
-                sleep=self._pause,
-            ) as download,
-        ):
-            self._downloads.add(download)
-            try:
+        medium = file.medium
+        download = open_download(
+            medium.url, self.policy, kind=medium.kind, request_id=file.request_id, sleep=self._pause
+        )
+        self._downloads.add(download)
+        try:
+            with airflow_errors(), download:
                 yield Source(download, self._stopped, Progress(f"{file} to {self._uri(file)}", download.size))
-            finally:
-                self._downloads.discard(download)
+        finally:
+            self._downloads.discard(download)
 
     def _pause(self, seconds: float) -> None:
         self._stopped.wait(seconds)
         refuse_if_stopped(self._stopped)
 
-    def _line_of_other_writer(self, file: SourceFile, stored: StoredObject | None) -> dict[str, Any]:
+    def _line_of_other_writer(self, file: SourceFile) -> dict[str, Any]:
+        stored = self.store.find(file.key)
         if stored is None:
             raise OtherObjectError(
                 f"{self._uri(file)} was there when the copy was to be completed, but it cannot be seen: the "
                 "identity may write it but not read it, or another writer has just deleted it. It was left as it is, "
-                "and nothing was copied. The file was paid for and is still on RunComfy's servers. "
+                f"and nothing was copied. {_PAID} "
                 "Let the identity read the object, delete it, or set `replace=True`, and clear this task."
             )
         line = self._line_of(file, stored)
@@ -221,6 +278,7 @@ class Copier:
     def _other_object(self, file: SourceFile, stored: StoredObject) -> OtherObjectError:
         return OtherObjectError(
             f"{self._uri(file)} is already there ({stored.size} bytes), and it is not a whole copy of this file. It "
-            "was left as it is, and nothing was copied. The file was paid for and is still on RunComfy's servers. "
-            "Delete the object, choose another key, or set `replace=True`, and clear this task."
+            f"was left as it is, and nothing was copied. {_PAID} "
+            "Choose another key; or, if the object is of no use to anybody, delete it or set `replace=True`. Then "
+            "clear this task."
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.google.cloud.hooks.gcs import GCSHook
+from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 from google.api_core.exceptions import Forbidden, GoogleAPIError, PreconditionFailed, RetryError
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud.storage.exceptions import DataCorruption
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # The client holds two chunks of each file at once: the one that is sent, and the one before in its last answer.
 _CHUNKS = 6 * 1024 * 1024
+# Up to this a file is sent in one request; it is in memory twice then, too.
+_WHOLE = 8 * 1024 * 1024
 # GCS takes chunks in multiples of this.
 _UNIT = 256 * 1024
 _PIECE = 256 * 1024
@@ -50,10 +52,8 @@ class GCSStore:
     def __init__(self, bucket: str, *, gcp_conn_id: str, impersonation_chain: str | Sequence[str] | None) -> None:
         self._name = bucket
         self._gcp_conn_id = gcp_conn_id
-        self._chunk = _CHUNKS
-        with self._errors("", "getting the credentials for"):
-            hook = GCSHook(gcp_conn_id=gcp_conn_id, impersonation_chain=impersonation_chain)
-            self._bucket = hook.get_conn().bucket(bucket)
+        self._chunk, self._whole = _CHUNKS, _WHOLE
+        self._bucket = self._client(impersonation_chain).bucket(bucket)
 
     def uri(self, key: str) -> str:
         """Return the object's ``gs://`` URI."""
@@ -66,14 +66,7 @@ class GCSStore:
                 blob = self._bucket.get_blob(key, retry=_RETRY)
             except Forbidden:
                 return None
-        if blob is None:
-            return None
-        return StoredObject(
-            size=blob.size,
-            content_type=blob.content_type or "",
-            metadata={name.lower(): value for name, value in (blob.metadata or {}).items()},
-            version=str(blob.generation),
-        )
+        return _stored(blob) if blob else None
 
     def read(self, key: str) -> Iterator[bytes]:
         """Yield the object's bytes, in pieces."""
@@ -88,35 +81,44 @@ class GCSStore:
     def writing(self, files_at_once: int) -> Iterator[None]:
         """Let so many files share the memory: the more at once, the smaller each one's chunks."""
         self._chunk = max(_UNIT, _CHUNKS // files_at_once // _UNIT * _UNIT)
+        self._whole = _WHOLE // files_at_once
         yield
 
     def write(
         self, key: str, source: Source, metadata: Mapping[str, str], *, replace: bool, began: Callable[[str], None]
-    ) -> bool:
+    ) -> StoredObject | None:
         """
         Stream ``source`` into an object that is there either whole or not at all.
 
-        Return False, having stored nothing, if an object is already there and ``replace`` is not set. ``began`` is
+        Return None, having stored nothing, if an object is already there and ``replace`` is not set. ``began`` is
         never called: nobody can see or remove what a killed write has sent, and GCS forgets it by itself.
         """
         blob = self._bucket.blob(key, chunk_size=self._chunk)
         blob.metadata = dict(metadata)
         with self._errors(key, "writing"):
             try:
-                blob.upload_from_file(
-                    _Stream(source),
-                    # Without a size the client sends small files in chunks, too, and ends only where the source does.
-                    size=None,
-                    content_type=source.content_type,
-                    if_generation_match=None if replace else 0,
-                    # GCS compares it before it shows the object.
-                    checksum="auto",
-                    retry=_RETRY,
-                )
+                self._upload(blob, source, if_generation_match=None if replace else 0)
             except PreconditionFailed:
-                return False
-        self._add_hash(blob, source.sha256)
-        return True
+                return None
+        return _stored(blob)
+
+    def _upload(self, blob: Any, source: Source, **condition: int | None) -> None:
+        options = {
+            "content_type": source.content_type,
+            # GCS compares it before it shows the object.
+            "checksum": "auto",
+            "retry": _RETRY,
+            **condition,
+        }
+        if source.size is not None and source.size <= self._whole:
+            # One request in place of three: what is in memory whole has a hash already.
+            content = source.read(source.size)
+            blob.metadata = {**blob.metadata, SHA256: source.sha256}
+            blob.upload_from_string(content, **options)
+        else:
+            # Without a size the client ends only where the source does.
+            blob.upload_from_file(_Stream(source), size=None, **options)
+            self._add_hash(blob, source.sha256)
 
     def discard(self, key: str, unfinished: str) -> None:
         """Do nothing: nothing is left behind."""
@@ -129,6 +131,19 @@ class GCSStore:
         except _ERRORS as error:
             log.info("%s is stored, without its SHA-256 in its metadata: %s", self.uri(blob.name), _said(error))
 
+    def _client(self, impersonation_chain: str | Sequence[str] | None) -> Any:
+        try:
+            return GCSHook(gcp_conn_id=self._gcp_conn_id, impersonation_chain=impersonation_chain).get_conn()
+        except AirflowRuntimeError:
+            # Airflow cannot be asked for the connection now.
+            raise
+        except (AirflowException, GoogleAuthError, OSError, ValueError) as error:
+            raise StorageRefusedError(
+                f"The connection {self._gcp_conn_id!r} gives no credentials for {self.uri('')}: "
+                f"{_said(error)} Nothing was copied; what was paid for can be copied as long as RunComfy keeps it. "
+                f"Correct the connection or `impersonation_chain`, and clear this task."
+            ) from None
+
     @contextmanager
     def _errors(self, key: str, doing: str) -> Iterator[None]:
         try:
@@ -138,7 +153,7 @@ class GCSStore:
             advice = self._advice(error) if kind is StorageRefusedError else "A retry goes on from here."
             raise kind(
                 f"GCS failed while {doing} {self.uri(key)}: {_said(error)} No part of a file is left behind under "
-                f"that name; what was paid for is still on RunComfy's servers. {advice}"
+                f"that name; what was paid for can be copied as long as RunComfy keeps it. {advice}"
             ) from None
 
     def _advice(self, error: Exception) -> str:
@@ -153,6 +168,15 @@ class GCSStore:
         )
 
 
+def _stored(blob: Any) -> StoredObject:
+    return StoredObject(
+        size=blob.size,
+        content_type=blob.content_type or "",
+        metadata={name.lower(): value for name, value in (blob.metadata or {}).items()},
+        version=str(blob.generation),
+    )
+
+
 class _Stream:
     """What the client reads from: it asks for the position, too, and never goes back, since it keeps each chunk."""
 
@@ -164,16 +188,9 @@ class _Stream:
         return self._position
 
     def read(self, amount: int) -> bytes:
-        # Room for all of it at once: joined from its pieces or grown by them, it would be in memory twice for a moment.
-        chunk = io.BytesIO()
-        chunk.seek(amount)
-        chunk.write(b" ")
-        chunk.seek(0)
-        while (missing := amount - chunk.tell()) and (piece := self._source.read(min(missing, _PIECE))):
-            chunk.write(piece)
-        self._position += chunk.tell()
-        chunk.truncate()
-        return chunk.getvalue()
+        chunk = self._source.read(amount)
+        self._position += len(chunk)
+        return chunk
 
 
 def _cause(error: Exception) -> Exception:

@@ -36,6 +36,11 @@ def extension(url: str, kind: MediaKind) -> str:
     return suffix if suffix in EXTENSIONS else _DEFAULT_EXTENSIONS[kind]
 
 
+def is_key(key: str) -> bool:
+    """Return whether an object may have this key: one that stays in its prefix."""
+    return not (_UNSAFE.search(key) or {"", ".", ".."} & set(key.split("/")) or len(key.encode()) > _LONGEST)
+
+
 def object_key(template: str, *, request_id: str, index: int, kind: MediaKind, ext: str) -> str:
     """
     Return the key of one file: ``template`` with its four fields replaced, and nothing else in it touched.
@@ -49,7 +54,7 @@ def object_key(template: str, *, request_id: str, index: int, kind: MediaKind, e
     """
     fields = {"request_id": request_id, "index": str(index), "kind": kind.value, "ext": ext}
     key = _FIELD.sub(lambda found: fields[found[1]], template)
-    if _UNSAFE.search(key) or {"", ".", ".."} & set(key.split("/")) or len(key.encode()) > _LONGEST:
+    if not is_key(key):
         raise InvalidInputsError(
             f"{key[:200]!r} cannot be an object's name: it needs 1 to {_LONGEST} bytes, none of its parts between "
             "slashes may be empty, '.' or '..', and it may hold no backslash and no control character. "

@@ -58,11 +58,7 @@ class LocalStore:
                 return None
             if not stat.S_ISREG(found.st_mode):
                 raise IsADirectoryError(errno.EISDIR, "it is there, but it is no file")
-        return StoredObject(
-            size=found.st_size,
-            content_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream",
-            version=f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}",
-        )
+        return _stored(path, found)
 
     def read(self, key: str) -> Iterator[bytes]:
         """Yield the file's bytes, in pieces of 1 MiB."""
@@ -76,11 +72,11 @@ class LocalStore:
 
     def write(
         self, key: str, source: Source, metadata: Mapping[str, str], *, replace: bool, began: Callable[[str], None]
-    ) -> bool:
+    ) -> StoredObject | None:
         """
         Stream ``source`` into a file that is there either whole or not at all; ``metadata`` are not kept.
 
-        Return False, having stored nothing, if something is already there and ``replace`` is not set. The folders
+        Return None, having stored nothing, if something is already there and ``replace`` is not set. The folders
         between the root and the file are made, and those that were made go again if it fails.
         """
         path = self._root / key
@@ -93,7 +89,12 @@ class LocalStore:
                     while piece := source.read(_PIECE):
                         _write_all(file.fileno(), piece)
                     os.fsync(file.fileno())
-                return _publish(unfinished, path, replace)
+                    written = os.fstat(file.fileno())
+                return _stored(path, written) if _publish(unfinished, path, replace) else None
+            except FileNotFoundError:
+                if self._root.is_dir():
+                    raise OSError(errno.ESTALE, "the file was removed while it was written, by a newer try") from None
+                raise
             finally:
                 with suppress(OSError):
                     unfinished.unlink(missing_ok=True)
@@ -146,7 +147,7 @@ class LocalStore:
             advice = self._advice(error) if kind is StorageRefusedError else "A retry goes on from here."
             raise kind(
                 f"The worker failed while {doing} {self.uri(key)}: {said(error)} No part of a file is left behind "
-                f"under that name; what was paid for is still on RunComfy's servers. {advice}"
+                f"under that name; what was paid for can be copied as long as RunComfy keeps it. {advice}"
             ) from None
 
     def _advice(self, error: OSError) -> str:
@@ -155,6 +156,14 @@ class LocalStore:
         if status(error) == 403:
             return f"Let the worker's user write below {self._root}, and clear this task."
         return "Correct `destination`, or remove what stands in the way, and clear this task."
+
+
+def _stored(path: Path, found: os.stat_result) -> StoredObject:
+    return StoredObject(
+        size=found.st_size,
+        content_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream",
+        version=f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}",
+    )
 
 
 def _write_all(file: int, piece: bytes) -> None:

@@ -106,21 +106,21 @@ class ObjectStorageStore:
 
     def write(
         self, key: str, source: Source, metadata: Mapping[str, str], *, replace: bool, began: Callable[[str], None]
-    ) -> bool:
+    ) -> StoredObject | None:
         """
         Stream ``source`` into an object that is there either whole or not at all; ``metadata`` are not kept.
 
-        Return False, having stored nothing, if an object is already there and ``replace`` is not set. ``began`` is
+        Return None, having stored nothing, if an object is already there and ``replace`` is not set. ``began`` is
         called only where the file is written under a name of its own first; folders that are made for it stay.
         """
         with self._errors(key, "writing"):
-            if self._library not in _COMMITTING:
-                return self._write_beside(self._base + key, source, replace, began)
-            try:
-                self._fill(self._base + key, "wb" if replace else "xb", source)
-            except FileExistsError:
-                return False
-        return True
+            if not self._write(self._base + key, source, replace, began):
+                return None
+        with suppress(StorageRefusedError, StorageFailedError):
+            if found := self.find(key):
+                return found
+        # It is there, and cannot be seen now.
+        return StoredObject(source.bytes_read, source.content_type)
 
     def discard(self, key: str, unfinished: str) -> None:
         """Remove the file that a `write` that was killed left beside the object."""
@@ -128,6 +128,15 @@ class ObjectStorageStore:
             return
         with self._errors(key, "removing what an earlier try left behind of"), suppress(FileNotFoundError):
             self._fs.rm_file(_beside(self._base + key, unfinished))
+
+    def _write(self, path: str, source: Source, replace: bool, began: Callable[[str], None]) -> bool:
+        if self._library not in _COMMITTING:
+            return self._write_beside(path, source, replace, began)
+        try:
+            self._fill(path, "wb" if replace else "xb", source)
+        except FileExistsError:
+            return False
+        return True
 
     def _write_beside(self, path: str, source: Source, replace: bool, began: Callable[[str], None]) -> bool:
         unfinished = _beside(path, unfinished_name())
@@ -170,7 +179,7 @@ class ObjectStorageStore:
             advice = self._advice(error) if kind is StorageRefusedError else "A retry goes on from here."
             raise kind(
                 f"The store failed while {doing} {self.uri(key)}: {said(error)} No part of a file is left behind "
-                f"under that name; what was paid for is still on RunComfy's servers. {advice}"
+                f"under that name; what was paid for can be copied as long as RunComfy keeps it. {advice}"
             ) from None
 
     def _advice(self, error: Exception) -> str:

@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_runcomfy.api.types import GenerationResult, MediaFile, MediaKind, RequestState
@@ -60,6 +61,7 @@ class Results:
     def __init__(self, runcomfy_conn_id: str, store: ObjectStore, template: str, record: CopyRecord) -> None:
         self._conn_id, self._store, self._template, self._record = runcomfy_conn_id, store, template, record
         self._of_thread = threading.local()
+        self._making = threading.Lock()
 
     def files(self, request: GivenRequest) -> list[SourceFile]:
         """
@@ -83,17 +85,34 @@ class Results:
             return files
         return self._files(request, _media_of(result, request))
 
+    def fresh(self, file: SourceFile) -> SourceFile:
+        """
+        Return a file with the URL that RunComfy names now; as it is, where RunComfy does not know it any more.
+
+        :raises ResultNotYetError: if RunComfy cannot be asked now.
+        """
+        try:
+            media = self._hook.get_result(file.request_id).media
+        except RequestNotAvailableError:
+            return file
+        except RunComfyRetryableError as error:
+            raise ResultNotYetError(str(error)) from None
+        return replace(file, medium=media[file.index]) if file.index < len(media) else file
+
     def _is_as_left(self, file: SourceFile) -> bool:
         copied, stored = self._record.of(file.request_id).copied[file.index], self._store.find(file.key)
         return stored is not None and (stored.size, stored.version) == (copied.line["size"], copied.version)
 
     @property
     def _hook(self) -> RunComfyHook:
-        # A session of requests is for one thread at a time.
+        # A session of requests is for one thread at a time, and before Airflow 3.3 so is asking for a connection.
         if not hasattr(self._of_thread, "hook"):
-            self._of_thread.hook = RunComfyHook(self._conn_id)
-        hook: RunComfyHook = self._of_thread.hook
-        return hook
+            with self._making:
+                hook = RunComfyHook(self._conn_id)
+                hook.get_conn()
+            self._of_thread.hook = hook
+        found: RunComfyHook = self._of_thread.hook
+        return found
 
     def _files(self, request: GivenRequest, media: list[MediaFile]) -> list[SourceFile]:
         return files_of(request.request_id, media, self._template, request.model_id)

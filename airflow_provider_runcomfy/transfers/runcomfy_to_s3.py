@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_runcomfy.exceptions import InvalidInputsError
@@ -83,10 +83,15 @@ class RunComfyToS3Operator(RunComfyTransferOperator):
 
         if not self.s3_bucket:
             raise InvalidInputsError("`s3_bucket` is empty: name the bucket that the files go to. Nothing was copied.")
-        extra_args = dict(self.extra_args or {})
-        if self.encrypt:
-            extra_args["ServerSideEncryption"] = "AES256"
+        own = {"ServerSideEncryption": "AES256"} if self.encrypt else {}
         if self.acl_policy:
-            extra_args["ACL"] = self.acl_policy
+            own["ACL"] = self.acl_policy
+        given = self.extra_args or {}
+        if not isinstance(given, Mapping) or {"ContentType", *own} & set(given):
+            raise InvalidInputsError(
+                f"`extra_args` has to be a dict without {', '.join(['ContentType', *own])}, which the copy sets by "
+                f"itself; got {str(given)[:200]}. Nothing was copied."
+            )
+        extra_args = {**given, **own}
         store = S3Store(self.s3_bucket, aws_conn_id=self.aws_conn_id, verify=self.verify, extra_args=extra_args)
         return store, self.s3_key

@@ -16,11 +16,14 @@ from botocore.exceptions import (
     NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
+    ProfileNotFound,
+    UnknownCredentialError,
 )
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
 from airflow_provider_runcomfy.transfers.files import REQUEST_ID
+from airflow_provider_runcomfy.transfers.memory import give_back_large_blocks
 from airflow_provider_runcomfy.transfers.store import SHA256, StorageFailedError, StorageRefusedError, StoredObject
 
 if TYPE_CHECKING:
@@ -33,8 +36,16 @@ _PART_OF_ONE, _PART_OF_SEVERAL = 6 * 1024 * 1024, 5 * 1024 * 1024
 _PARTS_UNDER_WAY = 2
 _PIECE = 1024 * 1024
 # Those of an upload's arguments that are needed to look at the object, too.
-_READ_ARGS = ("ExpectedBucketOwner", "RequestPayer", "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
-_MISCONFIGURED = (NoCredentialsError, NoRegionError, ParamValidationError, PartialCredentialsError)
+_OTHER_ARGS = ("ExpectedBucketOwner", "RequestPayer")
+_READ_ARGS = (*_OTHER_ARGS, "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
+_MISCONFIGURED = (
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    UnknownCredentialError,
+)
 _NOTED_KEY = "runcomfy_key"
 _NO_UPLOAD = "NoSuchUpload"
 # An upload that is gone may have been completed by a call whose answer was lost, or aborted by a newer try.
@@ -67,14 +78,19 @@ class S3Store:
         self._aws_conn_id = aws_conn_id
         self._extra_args = dict(extra_args)
         self._read_args = {name: value for name, value in extra_args.items() if name in _READ_ARGS}
+        self._other_args = {name: value for name, value in extra_args.items() if name in _OTHER_ARGS}
         # A client of our own, so that nobody else's uploads get the conditions of ours.
-        self._client = S3Hook(aws_conn_id=aws_conn_id, verify=verify).get_conn()
+        with self._errors("", "getting a client for"):
+            self._client = S3Hook(aws_conn_id=aws_conn_id, verify=verify).get_conn()
         self._may_replace = False
         self._began: dict[str, Callable[[str], None]] = {}
+        self._etags: dict[str, str] = {}
         events = self._client.meta.events
         for operation in ("PutObject", "CompleteMultipartUpload"):
             events.register(f"provide-client-params.s3.{operation}", self._only_if_absent)
-        events.register("provide-client-params.s3.CreateMultipartUpload", _note_key)
+            events.register(f"after-call.s3.{operation}", self._note_etag)
+        for operation in ("PutObject", "CompleteMultipartUpload", "CreateMultipartUpload"):
+            events.register(f"provide-client-params.s3.{operation}", _note_key)
         events.register("after-call.s3.CreateMultipartUpload", self._tell_upload)
 
     def uri(self, key: str) -> str:
@@ -106,6 +122,8 @@ class S3Store:
     def writing(self, files_at_once: int) -> Iterator[None]:
         """Make ready for so many `write` at the same time: their parts share one bound."""
         self._part = _PART_OF_ONE if files_at_once == 1 else _PART_OF_SEVERAL
+        if files_at_once > 1:
+            give_back_large_blocks()
         # boto3's own argument of `upload_fileobj` has no `max_in_memory_upload_chunks`: it would hold ten of each file.
         config = TransferConfig(
             multipart_threshold=self._part,
@@ -120,17 +138,18 @@ class S3Store:
 
     def write(
         self, key: str, source: Source, metadata: Mapping[str, str], *, replace: bool, began: Callable[[str], None]
-    ) -> bool:
+    ) -> StoredObject | None:
         """
         Stream ``source`` into an object that is there either whole or not at all.
 
-        Return False, having stored nothing, if an object is already there and ``replace`` is not set. ``began`` is
-        told the id of a multipart upload before its first part is sent.
+        Return None, having stored nothing, if an object is already there and ``replace`` is not set. ``began`` is
+        told the id of a multipart upload before its first part is sent. Of what was sent, S3 has checked each part, so
+        the object is told without asking for it.
         """
         self._may_replace = replace
         self._began[key] = began
-        first = source.read(self._part)
-        is_whole = len(first) < self._part
+        first = source.read(self._part) if source.size is None or source.size < self._part else b""
+        is_whole = 0 < len(first) < self._part
         metadata = {**self._extra_args.get("Metadata", {}), **metadata}
         if is_whole:
             metadata[SHA256] = source.sha256
@@ -143,19 +162,23 @@ class S3Store:
                 upload.result()
             except ClientError as error:
                 if _status(error) == 412 and not replace:
-                    return False
+                    return None
                 raise
             finally:
                 del self._began[key]
         if not is_whole:
             self._tag(key, source.sha256)
-        return True
+        return StoredObject(source.bytes_read, source.content_type, metadata, self._etags.pop(key, None))
 
     def discard(self, key: str, unfinished: str) -> None:
         """Abort the multipart upload of that id."""
+        if not unfinished:
+            return
         with self._errors(key, "aborting an unfinished upload of"):
             try:
-                self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=unfinished)
+                self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=key, UploadId=unfinished, **self._other_args
+                )
             except ClientError as error:
                 if _code(error) != _NO_UPLOAD:
                     raise
@@ -164,17 +187,23 @@ class S3Store:
         if "UploadId" in parsed:
             self._began[context[_NOTED_KEY]](parsed["UploadId"])
 
+    def _note_etag(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        if "ETag" in parsed:
+            self._etags[context[_NOTED_KEY]] = parsed["ETag"]
+
     def _tag(self, key: str, sha256: str) -> None:
         tags = {**dict(parse_qsl(self._extra_args.get("Tagging", ""))), SHA256: sha256}
         tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
         try:
-            self._client.put_object_tagging(Bucket=self._bucket, Key=key, Tagging={"TagSet": tag_set})
+            self._client.put_object_tagging(
+                Bucket=self._bucket, Key=key, Tagging={"TagSet": tag_set}, **self._other_args
+            )
         except (ClientError, BotoCoreError) as error:
             log.info("The SHA-256 of %s is in the manifest only, not among its tags: %s", self.uri(key), error)
 
     def _hash_of(self, key: str) -> dict[str, str]:
         with suppress(ClientError, BotoCoreError):
-            tags = self._client.get_object_tagging(Bucket=self._bucket, Key=key)["TagSet"]
+            tags = self._client.get_object_tagging(Bucket=self._bucket, Key=key, **self._other_args)["TagSet"]
             return {tag["Key"]: tag["Value"] for tag in tags if tag["Key"] == SHA256}
         return {}
 
@@ -192,7 +221,7 @@ class S3Store:
             advice = _advice(error, self._aws_conn_id) if kind is StorageRefusedError else "A retry goes on from here."
             raise kind(
                 f"S3 failed while {doing} {self.uri(key)}: {str(error)[:500]} No part of a file is left behind under "
-                f"that name; what was paid for is still on RunComfy's servers. {advice}"
+                f"that name; what was paid for can be copied as long as RunComfy keeps it. {advice}"
             ) from None
 
 
@@ -218,7 +247,7 @@ class _Stream(BaseSubscriber):  # type: ignore[misc]
         first = self._first[:amount]
         self._first = self._first[len(first) :]
         if amount is None:
-            return first + self._source.read()
+            return b"".join([first, *iter(lambda: self._source.read(_PIECE), b"")])
         return first if len(first) == amount else first + self._source.read(amount - len(first))
 
 
@@ -241,6 +270,8 @@ def _is_permanent(error: Exception) -> bool:
 def _advice(error: Exception, aws_conn_id: str | None) -> str:
     if _code(error) in ("NoSuchBucket", "InvalidBucketName"):
         return "Create the bucket or correct `s3_bucket`, and clear this task."
+    if isinstance(error, ClientError) and _status(error) == 501:
+        return "If it does not know `If-None-Match`, set `replace=True`, which leaves that out. Then clear this task."
     if isinstance(error, ValueError | ParamValidationError):
         return "Correct `extra_args`, and clear this task."
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -50,23 +51,23 @@ class Source:
         """Its SHA-256 in hexadecimal, once `read` has given its end."""
         return self._download.sha256
 
-    def read(self, amount: int | None = None) -> bytes:
+    def read(self, amount: int) -> bytes:
         """
-        Return the next ``amount`` bytes, fewer only at the end; all that is left without ``amount``.
+        Return the next ``amount`` bytes, fewer only at the end.
 
         :raises CopyStoppedError: the task was killed.
-        :raises RunComfyError: as `Download.read`.
+        :raises RunComfyError: as `Download.read1`.
         """
-        pieces = []
-        missing = float("inf") if amount is None or amount < 0 else amount
-        while missing and (piece := self._piece(int(min(missing, _PIECE)))):
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
+        # Room for all of it at once: joined from its pieces or grown by them, it would be in memory twice for a moment.
+        gathered = io.BytesIO(bytes(amount))
+        while (missing := amount - gathered.tell()) and (piece := self._piece(min(missing, _PIECE))):
+            gathered.write(piece)
+        gathered.truncate()
+        return gathered.getvalue()
 
     def _piece(self, amount: int) -> bytes:
         refuse_if_stopped(self._stopped)
-        piece = self._download.read(amount)
+        piece = self._download.read1(amount)
         self._progress(self._download.bytes_read)
         return piece
 

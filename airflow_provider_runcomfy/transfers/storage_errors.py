@@ -6,7 +6,9 @@ import errno
 import re
 from collections.abc import Iterator
 
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowException
+
+from airflow_provider_runcomfy.compat import AirflowNotFoundException
 
 # Whatever else an operating system says may pass: a disk is cleared, a share comes back, the next worker has no limit.
 _PERMANENT_ERRNOS = {
@@ -16,6 +18,8 @@ _PERMANENT_ERRNOS = {
     errno.ENAMETOOLONG: 400,
     errno.ELOOP: 400,
 }
+# Azure's word for another writer of the same blob, whose commit has thrown our blocks away.
+_PASSING_CODES = ("InvalidBlockList",)
 _PASSING_STATUSES = (408, 409, 425, 429)
 # A wrong connection, a missing package, a file system that cannot do what is asked of it.
 _MISCONFIGURED = (AirflowNotFoundException, ImportError, NotImplementedError, TypeError, ValueError)
@@ -30,6 +34,8 @@ def status(error: BaseException) -> int:
 
 def is_permanent(error: BaseException) -> bool:
     """Whether the same would happen again if nobody changed anything."""
+    if any(getattr(each, "error_code", None) in _PASSING_CODES for each in _chain(error)):
+        return False
     if found := status(error):
         return 400 <= found < 500 and found not in _PASSING_STATUSES
     return isinstance(error, _MISCONFIGURED)

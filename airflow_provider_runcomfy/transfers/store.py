@@ -60,11 +60,11 @@ class ObjectStore(Protocol):
 
     def write(
         self, key: str, source: Source, metadata: Mapping[str, str], *, replace: bool, began: Callable[[str], None]
-    ) -> bool:
+    ) -> StoredObject | None:
         """
-        Stream ``source`` into an object that is there either whole or not at all.
+        Stream ``source`` into an object that is there either whole or not at all; return it as the store has it now.
 
-        Return False, having stored nothing, if an object is already there and ``replace`` is not set. Whatever ends it
+        Return None, having stored nothing, if an object is already there and ``replace`` is not set. Whatever ends it
         by an exception, nothing is left behind; for a process that is killed, ``began`` is first told by what `discard`
         finds the rest.
         """
@@ -85,5 +85,5 @@ def needs_extra(extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise StorageRefusedError(
             f"{error}: install 'airflow-provider-runcomfy[{extra}]' on the workers, and clear this task. Nothing was "
-            "copied; what was paid for is still on RunComfy's servers."
+            "copied; what was paid for can be copied as long as RunComfy keeps it."
         ) from None

@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _piece(self, file: File, piece: memoryview) -> None:
         if file.halt and file.sent >= file.halt.at:
             file.halt.reached.set()
-            file.halt.go_on.wait()
+            file.halt.go_on.wait(30)
         try:
             if file.drip:
                 for byte in piece.tobytes():

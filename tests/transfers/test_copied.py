@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_runcomfy.api.types import MediaFile, MediaKind
-from airflow_provider_runcomfy.transfers.copied import Copies, CopyRecord
+from airflow_provider_runcomfy.transfers.copied import Copies, CopyRecord, Unfinished
 from airflow_provider_runcomfy.transfers.files import SourceFile, files_of
 from tests.transfers.state_store import StateStore
 
@@ -27,7 +27,8 @@ def store(tmp_path: Path) -> StateStore:
 def test_what_one_try_has_kept_the_next_one_knows(store: StateStore) -> None:
     record = CopyRecord(store)  # type: ignore[arg-type]
     record.finish(FIRST, line(FIRST), "v1")
-    record.begin(SECOND, "s3://b/r-1/1.png", "upload-1")
+    begun = Unfinished("s3://b/r-1/1.png", "r-1/1.png", "upload-1")
+    record.begin("r-1", begun)
     assert store.values == {
         KEY: {
             "version": 1,
@@ -44,15 +45,15 @@ def test_what_one_try_has_kept_the_next_one_knows(store: StateStore) -> None:
                     "version": "v1",
                 }
             },
-            "unfinished": {"s3://b/r-1/1.png": "upload-1"},
+            "unfinished": [{"uri": "s3://b/r-1/1.png", "key": "r-1/1.png", "rest": "upload-1"}],
         }
     }
     assert CopyRecord(store).of("r-1") == record.of("r-1")  # type: ignore[arg-type]
     assert record.of("r-1").media == []
 
-    record.finish(SECOND, line(SECOND), None)
+    record.finish(SECOND, line(SECOND), None, [begun])
     copies = CopyRecord(store).of("r-1")  # type: ignore[arg-type]
-    assert copies.unfinished == {}
+    assert copies.unfinished == []
     assert [file.key for file in files_of("r-1", copies.media, "{request_id}/{index}.{ext}", None)] == [
         FIRST.key,
         SECOND.key,
@@ -64,7 +65,7 @@ def test_what_is_known_already_is_not_written_again(store: StateStore) -> None:
     record.finish(FIRST, line(FIRST), "v1")
     store.values_written = 0
     record.finish(FIRST, line(FIRST), "v1")
-    record.forget(FIRST, "s3://b/r-1/0.mov")
+    record.forget("r-1", [Unfinished("s3://b/r-1/0.mov", "r-1/0.mov", "upload-2")])
     assert store.values_written == 0
     record.finish(FIRST, line(FIRST), "v2")
     assert store.values_written == 1
@@ -78,8 +79,9 @@ def test_what_is_known_already_is_not_written_again(store: StateStore) -> None:
         [],
         {},
         {"version": 2, "files": 1},
-        {"version": 1, "files": "1", "copied": [], "unfinished": []},
-        {"version": 1, "files": 1, "copied": {"0": {"uri": "s3://b/x"}}, "unfinished": {"s3://b/x": 7}},
+        {"version": 1, "files": "1", "copied": [], "unfinished": {}},
+        {"version": 1, "unfinished": [7, {}, {"uri": "s3://b/../x", "key": "../x", "rest": "upload-1"}]},
+        {"version": 1, "files": 1, "copied": {"0": {"uri": "s3://b/x"}}, "unfinished": [{"uri": "s3://b/x"}]},
         {"version": 1, "files": 1, "copied": {"zero": {**line(FIRST), "version": None}}},
         {"version": 1, "files": 1, "copied": {"0": {**line(FIRST), "kind": "text", "version": None}}},
         {"version": 1, "files": 1, "copied": {"0": {**line(FIRST), "size": "7", "version": None}}},
@@ -88,7 +90,7 @@ def test_what_is_known_already_is_not_written_again(store: StateStore) -> None:
 )
 def test_what_a_person_has_made_unreadable_counts_as_nothing(edited: Any) -> None:
     copies = Copies.from_json(edited)
-    assert (copies.copied, copies.unfinished, copies.media) == ({}, {}, [])
+    assert (copies.copied, copies.unfinished, copies.media) == ({}, [], [])
 
 
 class Broken:
@@ -103,13 +105,24 @@ class Broken:
     ("accessor", "messages"),
     [
         pytest.param(None, 0, id="before Airflow 3.3"),
-        pytest.param(Broken(), 3, id="a state store that is away"),
+        # What could not be read is not written over either.
+        pytest.param(Broken(), 1, id="a state store that is away"),
     ],
 )
 def test_without_a_store_copies_go_on(accessor: Any, messages: int, caplog: pytest.LogCaptureFixture) -> None:
     record = CopyRecord(accessor)
-    record.begin(FIRST, "s3://b/r-1/0.mov", "upload-1")
+    record.begin("r-1", Unfinished("s3://b/r-1/0.mov", "r-1/0.mov", "upload-1"))
     record.finish(FIRST, line(FIRST), "v1")
     assert record.of("r-1").copied[0].line == line(FIRST)
     assert len(caplog.messages) == messages
     assert all("the API server is away" in message for message in caplog.messages)
+
+
+def test_a_request_of_very_many_files_is_written_now_and_then_and_at_the_end(store: StateStore) -> None:
+    media = [MediaFile(f"https://cdn.runcomfy.net/{index}.png", MediaKind.IMAGE) for index in range(99)]
+    files = files_of("r-1", media, "{request_id}/{index}.{ext}", None)
+    record = CopyRecord(store)  # type: ignore[arg-type]
+    for file in files:
+        record.finish(file, line(file), "v1")
+    assert store.values_written == 20 + 3 + 1
+    assert CopyRecord(store).of("r-1").media == media  # type: ignore[arg-type]

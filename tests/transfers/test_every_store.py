@@ -17,9 +17,11 @@ import pytest
 
 from airflow_provider_runcomfy.exceptions import (
     DownloadRefusedError,
+    FileGoneError,
     RequestNotAvailableError,
     RunComfyDownloadError,
     RunComfyFailError,
+    UrlRefusedError,
 )
 from airflow_provider_runcomfy.transfers.source import CopyStoppedError
 from airflow_provider_runcomfy.transfers.store import StorageFailedError, StorageRefusedError
@@ -162,7 +164,8 @@ FAILURES: dict[str, tuple[File, type[Exception], str]] = {
     "empty": (File(b""), RunComfyDownloadError, "it is empty"),
     "announced as too large": (File(clip(23 * MIB)), DownloadRefusedError, "23068672 are allowed"),
     "too large unannounced": (File(clip(23 * MIB), chunked=True), DownloadRefusedError, "23068672 are allowed"),
-    "gone": (File(statuses=[404]), DownloadRefusedError, "no longer there"),
+    "gone": (File(statuses=[404]), FileGoneError, "no longer there"),
+    "behind a URL that has expired": (File(statuses=[403, 403]), UrlRefusedError, "its URL has expired"),
     "redirected to another host": (
         File(redirect="https://elsewhere.example/a.mp4"),
         DownloadRefusedError,
@@ -265,6 +268,42 @@ class TestReruns:
         (line,) = copy(target, store, replace=True)
         assert line["sha256"] == sha256(SMALL) == sha256(target.body(KEY))
 
+    def test_an_object_that_was_changed_is_not_taken_for_the_copy_when_the_request_has_expired(
+        self, runcomfy: RunComfy, target: Target, store: StateStore
+    ) -> None:
+        runcomfy.has("r-1", File(SMALL))
+        copy(target, store)
+        noted = store.values
+        target.put(KEY, b"theirs")
+        expire(runcomfy, "r-1")
+        with pytest.raises(StorageRefusedError, match="not a whole copy of this file"):
+            copy(target, store)
+        assert (target.body(KEY), store.values) == (b"theirs", noted)
+
+    @pytest.mark.usefixtures("up_to_22_mib")
+    @pytest.mark.parametrize(
+        ("file", "is_gone"),
+        [
+            pytest.param(File(statuses=[404]), True, id="gone"),
+            pytest.param(File(statuses=[403, 403]), False, id="behind a URL that has expired"),
+            pytest.param(File(clip(23 * MIB)), False, id="too large"),
+            pytest.param(File(redirect="https://elsewhere.example/a.mp4"), False, id="redirected to another host"),
+        ],
+    )
+    def test_an_object_of_which_nothing_is_known_is_taken_by_its_name_only_where_its_file_is_gone(
+        self, runcomfy: RunComfy, target: Target, file: File, is_gone: bool
+    ) -> None:
+        runcomfy.has("r-1", deepcopy(file))
+        target.put(KEY, b"whose?")
+        if is_gone and not target.keeps_metadata:
+            assert [line["sha256"] for line in copy(target)] == [sha256(b"whose?")]
+        else:
+            with pytest.raises(
+                StorageRefusedError if target.keeps_metadata else (RunComfyFailError, RunComfyDownloadError)
+            ):
+                copy(target)
+        assert target.body(KEY) == b"whose?"
+
     def test_another_object_is_left_alone_unless_replace(self, runcomfy: RunComfy, target: Target) -> None:
         runcomfy.has("r-1", File(LARGE))
         target.put(KEY, b"theirs")
@@ -352,6 +391,43 @@ class TestKills:
         (line,) = copy(target, store)
         assert line["sha256"] == sha256(LARGE) == sha256(target.body(KEY))
         assert (target.keys(), target.leftovers()) == ([KEY], [])
+
+    def test_a_try_that_goes_on_beside_its_successor_does_no_harm(
+        self, runcomfy: RunComfy, target: Target, store: StateStore
+    ) -> None:
+        halt = Halt(at=15 * MIB)
+        runcomfy.has("r-1", File(LARGE, halt=halt))
+        with ThreadPoolExecutor(1) as worker:
+            zombie = worker.submit(copy, target, store)
+            assert halt.reached.wait(30)
+            runcomfy.server.files["/r-1/a.mp4"] = File(LARGE)
+            (line,) = copy(target, store)
+            halt.go_on.set()
+            error = zombie.exception(30)
+            # It finds the other's copy, or what it was writing is gone.
+            assert zombie.result() == [line] if error is None else isinstance(error, StorageFailedError)
+        assert line["sha256"] == sha256(LARGE) == sha256(target.body(KEY))
+        assert (target.keys(), target.leftovers()) == ([KEY], [])
+
+    def test_a_task_that_is_told_to_stop_before_the_server_has_answered_stops(
+        self, runcomfy: RunComfy, target: Target
+    ) -> None:
+        asked, answered = threading.Event(), threading.Event()
+
+        def wait(file: File, answer: int) -> None:
+            asked.set()
+            answered.wait(30)
+
+        runcomfy.has("r-1", File(SMALL, before=wait))
+        operator = target.operator()
+        with ThreadPoolExecutor(1) as worker:
+            copying = worker.submit(operator.execute, {})
+            assert asked.wait(30)
+            operator.on_kill()
+            with pytest.raises(CopyStoppedError, match="killed"):
+                copying.result(10)
+            answered.set()
+        assert nothing_is_there(target)
 
     def test_a_task_that_is_told_to_stop_leaves_nothing_behind(self, runcomfy: RunComfy, target: Target) -> None:
         halts = [Halt(at=12 * MIB), Halt(at=100_000)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
+from airflow_provider_runcomfy.api import client
 from airflow_provider_runcomfy.exceptions import (
     GenerationCancelledError,
     GenerationFailedError,
@@ -93,3 +95,39 @@ def test_wrong_parameters_are_refused_before_anything_is_copied(
     with pytest.raises(InvalidInputsError, match=message):
         copy(bucket, **{"request_id": "r-1", **given})
     assert runcomfy.file_requests() == []
+
+
+class TestUrls:
+    def test_a_url_that_has_expired_meanwhile_is_asked_for_anew(self, runcomfy: RunComfy, bucket: S3Target) -> None:
+        def expire(file: File, answer: int) -> None:
+            url = runcomfy.server.add("/fresh.mp4", File(SMALL))
+            runcomfy.says("r-1", status="succeeded", output={"video": url})
+
+        runcomfy.has("r-1", File(statuses=[403], before=expire))
+        (line,) = copy(bucket)
+        assert line["sha256"] == sha256(SMALL)
+        assert line["source_url"] == f"{runcomfy.server.base}/fresh.mp4"
+
+    @pytest.mark.parametrize("status", [403, 404])
+    def test_a_url_that_was_handed_on_says_nothing_while_runcomfy_cannot_be_asked(
+        self, runcomfy: RunComfy, bucket: S3Target, monkeypatch: pytest.MonkeyPatch, status: int
+    ) -> None:
+        monkeypatch.setattr(client, "patience", lambda state: 0.0)
+        url = runcomfy.server.add("/stale.mp4", File(statuses=[status]))
+        runcomfy.server.add("/v1/requests/r-1/result", File(statuses=[503] * 20))
+        with pytest.raises(RunComfyRetryableError, match="503"):
+            copy(bucket, request_id={"request_id": "r-1", "media": [{"url": url, "kind": "video"}]})
+
+
+@pytest.mark.parametrize("model_id", ["a\nb: c", "mod\u00e8le", "m" * 3000, "../x", 7, None], ids=repr)
+def test_a_model_that_is_none_is_not_noted(runcomfy: RunComfy, bucket: S3Target, model_id: Any) -> None:
+    runcomfy.has("r-1", File(SMALL))
+    copy(bucket, request_id={"request_id": "r-1", "model_id": model_id})
+    assert "runcomfy-model-id" not in bucket.metadata("r-1/0.mp4")
+
+
+def test_an_operator_that_has_run_can_be_copied(runcomfy: RunComfy, bucket: S3Target) -> None:
+    runcomfy.has("r-1", File(SMALL))
+    operator = bucket.operator()
+    first = operator.execute({})
+    assert deepcopy(operator).execute({}) == first

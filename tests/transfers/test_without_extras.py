@@ -33,4 +33,4 @@ def test_a_missing_provider_is_named(
     assert said.splitlines()[-1].startswith("StorageRefusedError ")
     assert f"airflow.providers.{provider}" in said
     assert f"'airflow-provider-runcomfy[{extra}]'" in said
-    assert "still on RunComfy's servers" in said
+    assert "can be copied as long as RunComfy keeps it" in said
