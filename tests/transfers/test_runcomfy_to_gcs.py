@@ -85,14 +85,36 @@ def test_an_object_says_what_it_is(runcomfy: RunComfy, place: GCSTarget, size: i
 def test_files_that_are_copied_at_once_share_the_memory(
     runcomfy: RunComfy, place: GCSTarget, gcs_server: GCS, files: int, longest: int
 ) -> None:
-    bodies = [clip(7 * MIB, seed) for seed in range(files)]
+    bodies = [clip(9 * MIB, seed) for seed in range(files)]
     runcomfy.has("r-1", *map(File, bodies), names=tuple(f"{n}.mp4" for n in range(files)))
     assert [line["sha256"] for line in copy(place)] == [sha256(body) for body in bodies]
     assert max(chunks(gcs_server)) == longest
-    assert sum(chunks(gcs_server)) == files * 7 * MIB
+    assert sum(chunks(gcs_server)) == files * 9 * MIB
+
+
+@pytest.mark.parametrize(
+    ("size", "requests"), [(300_000, 1), (8 * MIB, 1), (8 * MIB + 1, 4)], ids=["small", "8 MiB", "more than 8 MiB"]
+)
+def test_a_small_file_takes_one_request(
+    runcomfy: RunComfy, place: GCSTarget, gcs_server: GCS, size: int, requests: int
+) -> None:
+    runcomfy.has("r-1", File(clip(size)))
+    copy(place)
+    assert sum(method in ("POST", "PUT", "PATCH") for method, _, _ in gcs_server.asked) == requests
+    assert place.metadata("r-1/0.mp4")["runcomfy-sha256"] == sha256(clip(size))
 
 
 class TestTroubleOnTheWay:
+    @pytest.mark.parametrize("fault", [Fault.UNAVAILABLE, Fault.UNANSWERED], ids=lambda fault: fault.name)
+    def test_a_small_file_is_sent_again(
+        self, runcomfy: RunComfy, place: GCSTarget, gcs_server: GCS, soon: None, fault: Fault
+    ) -> None:
+        runcomfy.has("r-1", File(SMALL))
+        gcs_server.faults[:] = [fault, fault]
+        (line,) = copy(place)
+        assert line["sha256"] == sha256(SMALL) == sha256(place.body("r-1/0.mp4"))
+        assert len(runcomfy.file_requests()) == 1
+
     @pytest.mark.parametrize("at", [0, 1, 3], ids=["first chunk", "second chunk", "last chunk"])
     @pytest.mark.parametrize("fault", [Fault.UNAVAILABLE, Fault.CUT, Fault.UNANSWERED], ids=lambda fault: fault.name)
     def test_a_chunk_that_fails_is_sent_again(
@@ -196,22 +218,22 @@ class TestOtherWriters:
             add_hash(store, blob, sha256)
 
         monkeypatch.setattr(GCSStore, "_add_hash", be_late)
-        runcomfy.has("r-1", File(SMALL))
-        with pytest.raises(StorageFailedError, match="another writer has replaced it"):
-            copy(place)
-        assert place.metadata("r-1/0.mp4") == {}
+        runcomfy.has("r-1", File(LARGE))
+        (line,) = copy(place)
+        assert line["sha256"] == sha256(LARGE)
+        assert (place.body("r-1/0.mp4"), place.metadata("r-1/0.mp4")) == (b"theirs", {})
 
 
 class TestPermissions:
     def test_who_may_create_and_look_can_copy(
         self, runcomfy: RunComfy, place: GCSTarget, gcs_server: GCS, caplog: pytest.LogCaptureFixture
     ) -> None:
-        runcomfy.has("r-1", File(SMALL))
+        runcomfy.has("r-1", File(LARGE))
         with gcs_server.allowing("create", "get"), caplog.at_level(logging.INFO):
             first = copy(place)
             assert copy(place) == first
         assert "without its SHA-256 in its metadata: 403 " in caplog.text
-        assert first[0]["sha256"] == sha256(SMALL)
+        assert first[0]["sha256"] == sha256(LARGE)
         metadata = place.metadata("r-1/0.mp4")
         assert (metadata["runcomfy-request-id"], metadata.get("runcomfy-sha256")) == ("r-1", None)
         assert len(runcomfy.file_requests()) == 1
@@ -323,7 +345,7 @@ class TestCredentials:
         user: str,
         delegates: list[str] | None,
     ) -> None:
-        runcomfy.has("r-1", File(SMALL))
+        runcomfy.has("r-1", File(LARGE))
         copy(place, impersonation_chain=chain)
         users = {headers.get("authorization") for method, _, headers in gcs_server.asked if method == "PUT"}
         assert users == {f"Bearer token-of-{user}"}
@@ -373,7 +395,7 @@ class TestCredentials:
         connection = {"conn_type": "google_cloud_platform", "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", json.dumps(connection))
         runcomfy.has("r-1", File(SMALL))
-        with pytest.raises(StorageRefusedError, match=f"{message}.*'google_cloud_default'"):
+        with pytest.raises(StorageRefusedError, match=f"'google_cloud_default'.*({message})"):
             copy(place)
         assert runcomfy.file_requests() == []
 
