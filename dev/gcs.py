@@ -40,7 +40,7 @@ _KEPT = 256 * 1024
 
 
 class Fault(Enum):
-    """What may happen to one chunk of an upload; to an upload in one request, too, where nothing of it or all is kept."""
+    """What may happen to one chunk of an upload."""
 
     UNAVAILABLE = "503; nothing of it is kept"
     CUT = "half of it is kept, and the connection is reset"
@@ -160,13 +160,8 @@ class _Handler(RequestHandler):  # type: ignore[misc]
         self.gcs.asked.append((method, self.path, headers))
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
-        is_whole = "uploadType=multipart" in self.path
-        is_upload = is_whole or (method == "PUT" and bool(body))
-        fault = self.gcs.faults.pop(0) if is_upload and self.gcs.faults else None
-        if len(body) < length and is_whole:
-            # Of an upload in one request that breaks off, nothing is kept.
-            self.close_connection = True
-            return
+        is_chunk = method == "PUT" and bool(body)
+        fault = self.gcs.faults.pop(0) if is_chunk and self.gcs.faults else None
         if len(body) < length:
             body, fault = body[: len(body) // _KEPT * _KEPT], Fault.UNANSWERED
         if fault in (Fault.CUT, Fault.SHORT):

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # The client holds two chunks of each file at once: the one that is sent, and the one before in its last answer.
 _CHUNKS = 6 * 1024 * 1024
-# Up to this a file is sent in one request; it is in memory twice then, too.
+# Up to this a file is sent in one chunk.
 _WHOLE = 8 * 1024 * 1024
 # GCS takes chunks in multiples of this.
 _UNIT = 256 * 1024
@@ -110,14 +110,15 @@ class GCSStore:
             "retry": _RETRY,
             **condition,
         }
+        first = b""
         if source.size is not None and source.size <= self._whole:
-            # One request in place of three: what is in memory whole has a hash already.
-            content = source.read(source.size)
+            # What is in memory whole has a hash already, and goes in one chunk: a longer one than it is.
+            first = source.read(source.size)
             blob.metadata = {**blob.metadata, SHA256: source.sha256}
-            blob.upload_from_string(content, **options)
-        else:
-            # Without a size the client ends only where the source does.
-            blob.upload_from_file(_Stream(source), size=None, **options)
+            blob.chunk_size = (source.size // _UNIT + 1) * _UNIT
+        # Without a size the client sends small files in chunks, too, and ends only where the source does.
+        blob.upload_from_file(_Stream(first, source), size=None, **options)
+        if not first:
             self._add_hash(blob, source.sha256)
 
     def discard(self, key: str, unfinished: str) -> None:
@@ -180,15 +181,15 @@ def _stored(blob: Any) -> StoredObject:
 class _Stream:
     """What the client reads from: it asks for the position, too, and never goes back, since it keeps each chunk."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, first: bytes, source: Source) -> None:
+        self._first, self._source = first, source
         self._position = 0
 
     def tell(self) -> int:
         return self._position
 
     def read(self, amount: int) -> bytes:
-        chunk = self._source.read(amount)
+        chunk, self._first = self._first or self._source.read(amount), b""
         self._position += len(chunk)
         return chunk
 

@@ -93,9 +93,9 @@ def test_files_that_are_copied_at_once_share_the_memory(
 
 
 @pytest.mark.parametrize(
-    ("size", "requests"), [(300_000, 1), (8 * MIB, 1), (8 * MIB + 1, 4)], ids=["small", "8 MiB", "more than 8 MiB"]
+    ("size", "requests"), [(300_000, 2), (8 * MIB, 2), (8 * MIB + 1, 4)], ids=["small", "8 MiB", "more than 8 MiB"]
 )
-def test_a_small_file_takes_one_request(
+def test_a_small_file_takes_one_chunk_and_has_its_hash_at_once(
     runcomfy: RunComfy, place: GCSTarget, gcs_server: GCS, size: int, requests: int
 ) -> None:
     runcomfy.has("r-1", File(clip(size)))
