@@ -24,7 +24,7 @@ class ApiSession(requests.Session):
         # Proxies and certificate authorities of the environment are passed with each call.
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._connections: WeakSet[HTTPConnection] = WeakSet()
+        self._connections = _Connections()
         self._ending = threading.Lock()
         for prefix in ("http://", "https://"):
             self.mount(prefix, _WatchedAdapter(self._connections))
@@ -59,7 +59,7 @@ class ApiSession(requests.Session):
 
     def shut_down(self) -> None:
         """End what other threads do here, now: their reads and writes fail."""
-        for connection in list(self._connections):
+        for connection in self._connections.all():
             _shut_down(connection.sock)
             _shut_down(getattr(connection, "connected", None))
 
@@ -82,10 +82,26 @@ def _shut_down(sock: Any) -> None:
         socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
 
 
+class _Connections:
+    """The connections of a session, of which other threads may ask at any time."""
+
+    def __init__(self) -> None:
+        self._found: WeakSet[HTTPConnection] = WeakSet()
+        self._lock = threading.Lock()
+
+    def add(self, connection: HTTPConnection) -> None:
+        with self._lock:
+            self._found.add(connection)
+
+    def all(self) -> list[HTTPConnection]:
+        with self._lock:
+            return list(self._found)
+
+
 class _WatchedAdapter(HTTPAdapter):
     """Adds each connection that it makes, direct or over a proxy, to ``connections``."""
 
-    def __init__(self, connections: WeakSet[HTTPConnection]) -> None:
+    def __init__(self, connections: _Connections) -> None:
         self._pools = _watched_pools(connections)
         super().__init__()
 
@@ -99,7 +115,7 @@ class _WatchedAdapter(HTTPAdapter):
         return manager
 
 
-def _watched_pools(connections: WeakSet[HTTPConnection]) -> dict[str, Any]:
+def _watched_pools(connections: _Connections) -> dict[str, Any]:
     class Watched(HTTPConnection):
         def connect(self) -> None:
             connections.add(self)

@@ -121,14 +121,15 @@ class RunComfyTransferOperator(BaseOperator):
                 raise
         ended = [future for future in futures if not future.cancelled()]
         errors = [error for error in (future.exception() for future in ended) if error]
-        if errors:
-            self.log.error("%d of %d were done when this ended it: %s", len(ended) - len(errors), len(items), errors[0])
-            raise errors[0]
-        outcomes = [future.result() for future in ended]
-        return Outcomes(
-            done=[outcome for outcome in outcomes if not isinstance(outcome, AirflowException)],
-            problems=[outcome for outcome in outcomes if isinstance(outcome, AirflowException)],
+        results = [future.result() for future in ended if not future.exception()]
+        outcomes = Outcomes(
+            done=[result for result in results if not isinstance(result, AirflowException)],
+            problems=[result for result in results if isinstance(result, AirflowException)],
         )
+        if errors:
+            self.log.error("%d of %d were done when this ended it: %s", len(outcomes.done), len(items), errors[0])
+            raise errors[0]
+        return outcomes
 
 
 @dataclass(frozen=True)

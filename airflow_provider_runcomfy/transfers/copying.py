@@ -115,12 +115,16 @@ class Copier:
         """
         refuse_if_stopped(self._stopped)
         if len(self._refused) >= _HOPELESS and not self._landed:
-            raise StorageRefusedError(f"{file} was not tried: the store has refused all files before it.")
+            raise StorageRefusedError(
+                f"{file} was not tried: the store has refused all files before it, see there. {_PAID}"
+            )
         try:
             line = self._land(file)
+        except OtherObjectError as error:
+            raise OtherObjectError(f"{file}: {error}") from None
         except StorageRefusedError as error:
             self._refused.append(file)
-            raise type(error)(f"{file}: {error}") from None
+            raise StorageRefusedError(f"{file}: {error}") from None
         except StorageFailedError as error:
             raise StorageFailedError(f"{file}: {error}") from None
         self._landed.append(file)
@@ -252,6 +256,8 @@ class Copier:
         )
         self._downloads.add(download)
         try:
+            # Now `stop` either sees the download, or is seen here.
+            refuse_if_stopped(self._stopped)
             with airflow_errors(), download:
                 yield Source(download, self._stopped, Progress(f"{file} to {self._uri(file)}", download.size))
         finally:

@@ -16,6 +16,7 @@ from airflow_provider_runcomfy.exceptions import (
     RunComfyDownloadError,
     RunComfyRetryableError,
 )
+from airflow_provider_runcomfy.transfers.copying import OtherObjectError
 from tests.transfers.conftest import RunComfy
 from tests.transfers.file_server import File
 from tests.transfers.targets.s3 import S3Target
@@ -28,6 +29,15 @@ def test_a_retry_is_given_its_chance_if_it_can_mend_anything(runcomfy: RunComfy,
     runcomfy.has("r-1", File(statuses=[404]), File(b""))
     with pytest.raises(RunComfyDownloadError):
         copy(bucket)
+
+
+def test_other_objects_under_some_names_do_not_keep_the_rest(runcomfy: RunComfy, bucket: S3Target) -> None:
+    runcomfy.has("r-1", *(File(SMALL) for _ in range(8)))
+    for index in range(6):
+        bucket.put(f"r-1/{index}.mp4", b"theirs")
+    with pytest.raises(OtherObjectError, match=r"r-1, file 0: .*is already there"):
+        copy(bucket)
+    assert [bucket.body(f"r-1/{index}.mp4") for index in range(8)] == [b"theirs"] * 6 + [SMALL] * 2
 
 
 def test_a_request_that_has_not_ended_does_not_keep_the_others(runcomfy: RunComfy, bucket: S3Target) -> None:
