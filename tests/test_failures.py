@@ -316,7 +316,12 @@ def test_the_two_ways_out_of_an_unknown_submission_are_told() -> None:
     )
 
 
-RETRIED = {ours.RunComfyRetryableError, ours.RunComfyDownloadError, ours.GenerationFailedRetryableError}
+RETRIED = {
+    ours.RunComfyRetryableError,
+    ours.RunComfyDownloadError,
+    ours.UrlRefusedError,
+    ours.GenerationFailedRetryableError,
+}
 CLASSES = [kind for kind in vars(ours).values() if isinstance(kind, type) and issubclass(kind, AirflowException)]
 
 
@@ -353,6 +358,8 @@ def test_what_the_api_calls_retryable_airflow_retries(kind: Callable[[str], erro
         pytest.param(errors.NotSentError, ours.RunComfyRetryableError, id="not sent"),
         pytest.param(errors.DownloadRefusedError, ours.DownloadRefusedError, id="download refused"),
         pytest.param(errors.DownloadFailedError, ours.RunComfyDownloadError, id="download failed"),
+        pytest.param(errors.UrlRefusedError, ours.UrlRefusedError, id="URL refused"),
+        pytest.param(errors.FileGoneError, ours.FileGoneError, id="file gone"),
     ],
 )
 def test_each_error_of_the_api_has_its_own_in_airflow(
