@@ -7,9 +7,10 @@ import json
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
@@ -386,6 +387,8 @@ class TestKills:
         process = multiprocessing.get_context("fork").Process(target=copy, args=(target, store))
         process.start()
         assert halt.reached.wait(30)
+        if target.notes_what_it_begins:
+            wait_for(lambda: store.values["runcomfy copy of r-1"]["unfinished"])
         process.kill()
         process.join()
         assert process.exitcode == -9
@@ -453,6 +456,17 @@ class TestKills:
         with time_out(after=halts), pytest.raises(TaskTimeOutError):
             copy(target)
         assert nothing_is_there(target)
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    """Wait for something in another process, which can set no event here."""
+    deadline = time.monotonic() + 30
+    while True:
+        with suppress(KeyError):
+            if what():
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class TaskTimeOutError(Exception):

@@ -22,6 +22,7 @@ class AzureTarget:
     """What is under a prefix of the container; each connection has a name that no other test gives to another."""
 
     keeps_metadata = False
+    notes_what_it_begins = False
     refusal = "not authorized to perform this operation"
     absence = "container does not exist"
 

@@ -21,6 +21,7 @@ class GCSTarget:
     """What is under a prefix of the bucket."""
 
     keeps_metadata = True
+    notes_what_it_begins = False
     refusal = r"403 .*storage.objects.create.*'google_cloud_default'.*storage.objects.create and storage.objects.get"
     absence = r"404 The specified bucket does not exist.*Create the bucket or correct `bucket_name`"
 

@@ -23,6 +23,7 @@ class LocalTarget:
     """A folder of its own, for one test; nothing has to be set up for it."""
 
     keeps_metadata = False
+    notes_what_it_begins = True
     refusal = "Permission denied"
     absence = "no such folder"
 

@@ -39,6 +39,7 @@ class S3Target:
     """What is under a prefix of the bucket; the copies are made by somebody who may do what the docs ask for."""
 
     keeps_metadata = True
+    notes_what_it_begins = True
     refusal = r"AccessDenied.*'aws_reader'.*s3:PutObject"
     absence = r"NoSuchBucket.*Create the bucket"
 

@@ -17,6 +17,8 @@ class Target(Protocol):
 
     #: Whether the store keeps metadata with its objects.
     keeps_metadata: bool
+    #: Whether a copy notes what a kill would leave behind of it.
+    notes_what_it_begins: bool
     #: What the error says where the identity may not write, or where the bucket is missing (regular expressions).
     refusal: str
     absence: str
