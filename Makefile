@@ -9,6 +9,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export UV_PYTHON_DOWNLOADS := never
 # As pip does: trust what the machine trusts, a company's own certificate authority included.
 export UV_SYSTEM_CERTS := true
+export NODE_EXTRA_CA_CERTS ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
 
 # The oldest Airflow that the package declares, and the tests that also have to pass there.
 FLOOR := .venv-airflow-3.1
