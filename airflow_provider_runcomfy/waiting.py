@@ -32,6 +32,7 @@ class Progress:
         self._request_id = request_id
         self._log = log
         self._said = ""
+        self._said_held_back = False
 
     def status(self, status: RequestStatus) -> None:
         """Take note of an answer."""
@@ -46,6 +47,17 @@ class Progress:
     def failed_poll(self, error: RunComfyError) -> None:
         """Take note of a poll that failed: it does not end the wait."""
         self._say(f"Polling goes on: {error}")
+
+    def held_back(self, seconds: float) -> None:
+        """Take note of a poll that RunComfy's limit made late; said once."""
+        if not self._said_held_back:
+            self._said_held_back = True
+            self._log.info(
+                "A poll of request %s came %.0f s late: RunComfy limits the calls of all who wait (HTTP 429). "
+                "The wait goes on.",
+                self._request_id,
+                seconds,
+            )
 
     def _say(self, text: str) -> None:
         if text != self._said:

@@ -35,7 +35,9 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
     def __init__(
         self, settings: Settings, *, connect_seconds: float = CONNECT_SECONDS, total_seconds: float = TOTAL_SECONDS
     ) -> None:
-        self._settings = settings
+        self.settings = settings
+        # They hold for as long as the session does: environments do not change under a process.
+        self._proxy = proxy_for(settings.base_url)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=_tls(), keepalive_timeout=_KEEP_ALIVE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=total_seconds, sock_connect=connect_seconds),
@@ -53,17 +55,17 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
 
     async def get_status(self, request_id: str) -> RequestStatus:
         """Return a request's state; free of charge."""
-        call = wire.status_call(self._settings, request_id)
+        call = wire.status_call(self.settings, request_id)
         return wire.parse_status(call, await self._exchange(call))
 
     async def get_result(self, request_id: str) -> GenerationResult:
         """Return a request's result, or its state while it has none; free of charge."""
-        call = wire.result_call(self._settings, request_id)
+        call = wire.result_call(self.settings, request_id)
         return wire.parse_result(call, await self._exchange(call))
 
     async def cancel(self, request_id: str) -> CancelOutcome:
         """Cancel a request; only a queued one can be."""
-        call = wire.cancel_call(self._settings, request_id)
+        call = wire.cancel_call(self.settings, request_id)
         return wire.parse_cancel(call, await self._exchange(call))
 
     async def _exchange(self, call: wire.Call) -> Answer:
@@ -71,19 +73,19 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
             async with self._session.request(
                 call.method,
                 call.url,
-                headers=wire.headers(call, self._settings.token),
-                proxy=proxy_for(call.url),
+                headers=wire.headers(call, self.settings.token),
+                proxy=self._proxy,
                 allow_redirects=False,
             ) as response:
                 return Answer(
                     status=response.status,
                     body=await _read(response, call),
                     headers={name.lower(): value for name, value in response.headers.items()},
-                    secret=self._settings.token,
+                    secret=self.settings.token,
                 )
         # A ValueError is a host name that cannot be one.
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = without_secret(_reason(error), self._settings.token)
+            reason = without_secret(_reason(error), self.settings.token)
         raise _unavailable(call, reason)
 
 

@@ -23,8 +23,10 @@ from airflow_provider_runcomfy.api.types import GenerationResult, RequestState, 
 
 # A request may be unknown to the server that is asked, right after another one took it.
 NOT_FOUND_GRACE_SECONDS = 60.0
-# The polls' pace: a tenth of the time that was waited already, within the two intervals.
+# The polls' pace: a tenth of the time that it has been waiting or running already, within the two intervals.
 _PACE = 0.1
+# And while it waits, so many seconds for each request ahead: it cannot end before those have started.
+_SECONDS_PER_POSITION = 1.0
 _JITTER = 0.1
 _LONGEST_BACKOFF_SECONDS = 60.0
 # By how much a loop may wake too early: clocks round, and differ.
@@ -110,6 +112,9 @@ class Poller:
         spread: Callable[[], float] = random.random,
     ) -> None:
         self._started = now if submitted_at is None else min(submitted_at, now)
+        self._since = self._started
+        self._was_queued = False
+        self._ahead = 0
         self._deadline = deadline
         self._poll_interval = max(_SHORTEST_INTERVAL_SECONDS, poll_interval)
         self._max_poll_interval = max(self._poll_interval, max_poll_interval)
@@ -137,6 +142,7 @@ class Poller:
         self._answered()
         if status.state is RequestState.CANCELLED:
             return Ending(End.CANCELLED)
+        self._note_place(status, now)
         self._failed_status = status.state is RequestState.FAILED
         if self._failed_status or status.state in (RequestState.COMPLETED, RequestState.SUCCEEDED):
             return self._step(Ask.RESULT, 0.0, now)
@@ -184,13 +190,23 @@ class Poller:
         self._reread = False
         self._last_error = ""
 
+    def _note_place(self, status: RequestStatus, now: float) -> None:
+        is_queued = status.state is RequestState.IN_QUEUE
+        if self._was_queued and not is_queued:
+            # A run that begins after a long wait may be a short one.
+            self._since = now
+        self._was_queued = is_queued
+        self._ahead = (status.queue_position or 0) if is_queued else 0
+
     def _waited(self, now: float) -> float:
         # A clock that is set back begins the count anew.
         self._started = min(self._started, now)
         return now - self._started
 
     def _interval(self, now: float) -> float:
-        return min(max(self._poll_interval, _PACE * self._waited(now)), self._max_poll_interval)
+        self._since = min(self._since, now)
+        pace = max(_PACE * (now - self._since), _SECONDS_PER_POSITION * self._ahead)
+        return min(max(self._poll_interval, pace), self._max_poll_interval)
 
     def _pace(self, now: float) -> float:
         return self._interval(now) * (1 + _JITTER * (2 * self._spread() - 1))

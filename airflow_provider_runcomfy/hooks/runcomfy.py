@@ -197,7 +197,7 @@ class RunComfyAsyncHook(AbstractAsyncContextManager["RunComfyAsyncHook"]):
     def __init__(self, runcomfy_conn_id: str = DEFAULT_CONN_ID) -> None:
         self.runcomfy_conn_id = runcomfy_conn_id
         self._client: RunComfyAsyncClient | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[RunComfyAsyncClient] | None = None
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -206,33 +206,56 @@ class RunComfyAsyncHook(AbstractAsyncContextManager["RunComfyAsyncHook"]):
 
     async def close(self) -> None:
         """Close the session; the next call reads the connection anew."""
+        if self._opening is not None:
+            self._opening.cancel()
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
     async def get_conn(self) -> RunComfyAsyncClient:
         """
-        Return the client, made at the first call.
+        Return the client, made at the first call: once, for all who come while it is made.
 
         :raises InvalidSettingsError: if the connection cannot be used.
         :raises UnavailableError: if Airflow could not be asked for it.
         """
-        async with self._opening:
-            if self._client is None:
-                self._client = RunComfyAsyncClient(await self._settings())
+        if self._client is not None:
             return self._client
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+            self._opening.add_done_callback(self._opened)
+        # Whoever is cancelled meanwhile leaves it to the others.
+        return await asyncio.shield(self._opening)
+
+    async def is_outdated(self) -> bool:
+        """
+        Return whether the connection says something else now than when it was read; False where it was not yet.
+
+        :raises RunComfyError: as :meth:`get_conn`.
+        """
+        return self._client is not None and await self._settings() != self._client.settings
 
     async def get_status(self, request_id: str) -> RequestStatus:
         """Return the state of a request, and its place in the queue; free of charge."""
-        return await (await self.get_conn()).get_status(request_id)
+        return await (self._client or await self.get_conn()).get_status(request_id)
 
     async def get_result(self, request_id: str) -> GenerationResult:
         """Return the result of a request, or its state while it has none; free of charge."""
-        return await (await self.get_conn()).get_result(request_id)
+        return await (self._client or await self.get_conn()).get_result(request_id)
 
     async def cancel(self, request_id: str) -> CancelOutcome:
         """Cancel a request. Only a queued one can be; a running one goes on and is charged."""
         return await (await self.get_conn()).cancel(request_id)
+
+    async def _open(self) -> RunComfyAsyncClient:
+        self._client = RunComfyAsyncClient(await self._settings())
+        return self._client
+
+    def _opened(self, opening: asyncio.Task[RunComfyAsyncClient]) -> None:
+        self._opening = None
+        if not opening.cancelled():
+            # Looked at, since those who waited for it may all be gone.
+            opening.exception()
 
     async def _settings(self) -> Settings:
         from airflow.sdk.log import mask_secret

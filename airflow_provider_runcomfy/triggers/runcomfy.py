@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_runcomfy import waiting
 from airflow_provider_runcomfy.api.errors import RunComfyError
-from airflow_provider_runcomfy.api.polling import Ending, Poller, Step
+from airflow_provider_runcomfy.api.polling import Ask, Ending, Poller, Step
 from airflow_provider_runcomfy.api.types import RequestStatus
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
 from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID, DEFAULT_MAX_POLL_INTERVAL, DEFAULT_POLL_INTERVAL
@@ -78,10 +78,16 @@ class RunComfyRequestTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and send the event."""
+        ids = self._request_ids
         async with shared_connection(self.runcomfy_conn_id) as shared:
-            waits = [self._wait(request_id, shared) for request_id in self._request_ids]
-            endings = await asyncio.gather(*waits)
-        yield TriggerEvent(to_event(dict(zip(self._request_ids, endings, strict=True))))
+            if len(ids) == 1:
+                # Without a task of its own: there may be thousands.
+                endings = [await self._wait(ids[0], shared)]
+            else:
+                async with asyncio.TaskGroup() as group:
+                    waits = [group.create_task(self._wait(request_id, shared)) for request_id in ids]
+                endings = [wait.result() for wait in waits]
+        yield TriggerEvent(to_event(dict(zip(ids, endings, strict=True))))
 
     async def on_kill(self) -> None:
         """
@@ -119,6 +125,7 @@ class RunComfyRequestTrigger(BaseTrigger):
             poll_interval=self.poll_interval,
             max_poll_interval=self.max_poll_interval,
             submitted_at=self.submitted_at,
+            spread=shared.spread,
         )
         progress = waiting.Progress(request_id, self.log)
         step: Step | Ending = poller.first(time.time(), delay=waiting.SHORTEST_DEFERRAL_SECONDS)
@@ -133,7 +140,10 @@ class RunComfyRequestTrigger(BaseTrigger):
                 )
             await asyncio.sleep(step.delay)
             if step.reread_connection:
-                shared.renew(generation)
+                await shared.renew(generation)
+            held = await shared.turn(until=self.end_time, urgent=step.ask is Ask.RESULT)
+            if held > self.max_poll_interval:
+                progress.held_back(held)
             generation = shared.generation
             step = await self._take(request_id, step, shared, poller, progress)
         return step
@@ -142,7 +152,7 @@ class RunComfyRequestTrigger(BaseTrigger):
         self, request_id: str, step: Step, shared: SharedConnection, poller: Poller, progress: waiting.Progress
     ) -> Step | Ending:
         try:
-            answer = await shared.ask(request_id, step.ask, until=self.end_time)
+            answer = await shared.ask(request_id, step.ask)
         except RunComfyError as error:
             progress.failed_poll(error)
             return poller.on_error(error, step.ask, time.time())

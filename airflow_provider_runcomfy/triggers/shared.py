@@ -1,13 +1,14 @@
-"""What the triggers of one triggerer share per connection: one session, one reading, and patience."""
+"""What the triggers of one triggerer share per connection: one session, one reading of it, and patience."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import random
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from airflow_provider_runcomfy.api.errors import (
@@ -19,75 +20,152 @@ from airflow_provider_runcomfy.api.errors import (
 from airflow_provider_runcomfy.api.polling import Ask
 from airflow_provider_runcomfy.api.types import GenerationResult, RequestStatus
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
+from airflow_provider_runcomfy.triggers.throttle import Throttle
+from airflow_provider_runcomfy.triggers.turns import Turns
 
-_FIRST_PAUSE_SECONDS = 1.0
-# One poll or two end each pause, whatever the crowd: that can be borne often, and an outage's end is seen soon.
-_LONGEST_PAUSE_SECONDS = 10.0
-# How fast a crowd that was held back may come again.
-_RESUMED_PER_SECOND = 10.0
+log = logging.getLogger(__name__)
+
+# A connection that was changed is seen after so long, also where its token is not refused.
+_READING_SECONDS = 300.0
+# Golden section: however many there are, each next one falls into the largest gap that the others leave.
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+@dataclass
+class _Session:
+    """A session, and how many calls are under way on it: once it is retired, the last one closes it."""
+
+    hook: RunComfyAsyncHook
+    read_at: float
+    calls: int = 0
+    is_retired: bool = False
+
+    async def close_if_retired(self) -> None:
+        if self.is_retired and not self.calls:
+            await self.hook.close()
 
 
 class SharedConnection:
     """
     One connection's session, used by every trigger that waits through it.
 
-    A 429, an outage or an unusable connection that one of them meets holds all of them back, and then they come back
-    one by one.
+    A 429, an outage or an unusable connection that one of them meets slows all of them down, and then they come back
+    together.
     """
 
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
-        self._hook = RunComfyAsyncHook(conn_id)
-        self._retired: list[RunComfyAsyncHook] = []
-        self._resume_at = 0.0
-        self._pauses = 0
+        self._loop = asyncio.get_running_loop()
+        self._session = self._new_session()
+        self._throttle = Throttle()
+        self._turns = Turns(self._throttle)
+        # Triggerers are not to move in step.
+        self._phase = random.random()  # noqa: S311
+        self._said_limited = False
         self.generation = 0
         self.users = 0
 
-    async def ask(self, request_id: str, ask: Ask, *, until: float = math.inf) -> RequestStatus | GenerationResult:
-        """
-        Make one call, when it is time to.
+    def spread(self) -> float:
+        """Return a number between 0 and 1, another one each time, which together cover all between evenly."""
+        self._phase = (self._phase + _GOLDEN) % 1
+        return self._phase
 
-        :param until: in seconds since the epoch; then the call is made even if all are held back.
+    async def turn(self, *, until: float = math.inf, urgent: bool = False) -> float:
+        """
+        Wait until the next call may be made.
+
+        :param until: in seconds since the epoch; then the call may be made even if all are held back.
+        :param urgent: whether it goes before all others.
+        :returns: for how many seconds it was held back.
+        """
+        if self._throttle.is_free:
+            return 0.0
+        began = self._loop.time()
+        await self._turns.take(until=until, urgent=urgent)
+        now = self._loop.time()
+        if self._throttle.is_over(now):
+            self._say_no_longer_limited()
+        return now - began
+
+    async def ask(self, request_id: str, ask: Ask) -> RequestStatus | GenerationResult:
+        """
+        Make one call.
+
         :raises RunComfyError: as the call does.
         """
-        await self._turn(until)
-        hook = self._hook
+        session = await self._fresh_session()
+        session.calls += 1
         try:
+            hook = session.hook
             answer = await (hook.get_status(request_id) if ask is Ask.STATUS else hook.get_result(request_id))
         except RunComfyError as error:
-            self._hold_back(error)
+            self._slow_down(error)
             raise
-        self._pauses = 0
+        finally:
+            session.calls -= 1
+            if session.is_retired:
+                await session.close_if_retired()
+        self._throttle.answered(self._loop.time())
+        self._turns.hurry()
         return answer
 
-    def renew(self, generation: int) -> None:
+    async def renew(self, generation: int) -> None:
         """Have the connection read anew, once for all who met a refused token in the same ``generation``."""
         if generation == self.generation:
             self.generation += 1
             # Calls that are under way keep the session that they have.
-            self._retired.append(self._hook)
-            self._hook = RunComfyAsyncHook(self._conn_id)
+            retired, self._session = self._session, self._new_session()
+            retired.is_retired = True
+            await retired.close_if_retired()
 
     async def close(self) -> None:
-        """Close every session."""
-        for hook in (self._hook, *self._retired):
-            await hook.close()
+        """Close the session; a retired one is closed by its last call."""
+        self._turns.close()
+        await self._session.hook.close()
 
-    async def _turn(self, until: float) -> None:
-        while (left := self._resume_at - _now()) > 0 and (patience := until - time.time()) > 0:
-            spread = random.random() * self.users / _RESUMED_PER_SECOND  # noqa: S311
-            await asyncio.sleep(min(left + spread, patience))
+    def _new_session(self) -> _Session:
+        return _Session(RunComfyAsyncHook(self._conn_id), self._loop.time())
 
-    def _hold_back(self, error: RunComfyError) -> None:
-        # Those that were under way when it began say nothing new.
-        if not isinstance(error, UnavailableError | InvalidSettingsError) or self._resume_at > _now():
+    async def _fresh_session(self) -> _Session:
+        """Return the session, with the connection read anew when that was done long ago."""
+        session, now = self._session, self._loop.time()
+        if now - session.read_at > _READING_SECONDS:
+            # Whoever comes meanwhile goes on with what there is; and where it cannot be read, so does this one.
+            session.read_at = now
+            generation = self.generation
+            with suppress(RunComfyError):
+                if await session.hook.is_outdated():
+                    await self.renew(generation)
+        return self._session
+
+    def _slow_down(self, error: RunComfyError) -> None:
+        now = self._loop.time()
+        if isinstance(error, RateLimitedError):
+            if self._throttle.refused(now, error.retry_after):
+                self._say_limited(now)
+        elif isinstance(error, UnavailableError | InvalidSettingsError):
+            self._throttle.failed(now, self.users, for_all=isinstance(error, InvalidSettingsError))
+        self._turns.hurry()
+
+    def _say_limited(self, now: float) -> None:
+        if self._said_limited:
             return
-        pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(self._pauses, 10), _LONGEST_PAUSE_SECONDS)
-        if isinstance(error, RateLimitedError) and error.retry_after is not None:
-            pause = max(error.retry_after, _FIRST_PAUSE_SECONDS)
-        self._pauses += 1
-        self._resume_at = _now() + pause
+        self._said_limited = True
+        rate = self._throttle.rate(now)
+        log.warning(
+            "RunComfy limits the calls through connection %r (HTTP 429): the %d tasks that wait here are polled %.1f "
+            "times a second in all for now, each of them every %.0f s or so, which may exceed their max_poll_interval. "
+            "None fails by this, and the pace follows what RunComfy takes.",
+            self._conn_id,
+            self.users,
+            rate,
+            self.users / rate,
+        )
+
+    def _say_no_longer_limited(self) -> None:
+        if self._said_limited:
+            self._said_limited = False
+            log.info("RunComfy no longer limits the calls through connection %r.", self._conn_id)
 
 
 _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedConnection]] = WeakKeyDictionary()
@@ -97,7 +175,9 @@ _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedConne
 async def shared_connection(conn_id: str) -> AsyncIterator[SharedConnection]:
     """Join the other users of a connection on this event loop; the last one who leaves closes it."""
     connections = _connections.setdefault(asyncio.get_running_loop(), {})
-    shared = connections.setdefault(conn_id, SharedConnection(conn_id))
+    shared = connections.get(conn_id)
+    if shared is None:
+        shared = connections[conn_id] = SharedConnection(conn_id)
     shared.users += 1
     try:
         yield shared
@@ -106,7 +186,3 @@ async def shared_connection(conn_id: str) -> AsyncIterator[SharedConnection]:
         if shared.users == 0:
             del connections[conn_id]
             await shared.close()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -98,6 +98,28 @@ def test_polls_spread_out_as_the_wait_goes_on(state: RequestState, waited: float
     assert poller().on_status(status(state), START + waited) == Step(STATUS, pytest.approx(delay))
 
 
+@pytest.mark.parametrize(
+    ("position", "waited", "delay"),
+    [(None, 0, 5), (0, 0, 5), (4, 0, 5), (5, 0, 5), (12, 0, 12), (12, 200, 20), (30, 0, 30), (10_000, 0, 30)],
+)
+def test_who_is_far_back_in_the_queue_is_asked_for_less_often(
+    position: int | None, waited: float, delay: float
+) -> None:
+    far_back = RequestStatus("r", RequestState.IN_QUEUE, position)
+    assert poller().on_status(far_back, START + waited) == Step(STATUS, pytest.approx(delay))
+
+
+def test_the_pace_of_a_run_counts_from_its_begin_so_that_a_short_one_is_not_waited_for_long() -> None:
+    waiting = poller()
+    steps = [
+        waiting.on_status(RequestStatus("r", RequestState.IN_QUEUE, 40), START + 5),
+        waiting.on_status(RequestStatus("r", RequestState.IN_QUEUE, 2), START + 1000),
+        waiting.on_status(status(RequestState.IN_PROGRESS), START + 1030),
+        waiting.on_status(status(RequestState.IN_PROGRESS), START + 1100),
+    ]
+    assert steps == [Step(STATUS, pytest.approx(delay)) for delay in (30, 30, 5, 7)]
+
+
 @pytest.mark.parametrize(("spread", "delay"), [(0.0, 4.5), (0.5, 5.0), (1.0, 5.5)])
 def test_the_polls_of_many_waiters_are_spread(spread: float, delay: float) -> None:
     assert poller(spread=spread).on_status(status(RequestState.IN_QUEUE), START) == Step(STATUS, pytest.approx(delay))

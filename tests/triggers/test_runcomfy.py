@@ -5,60 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_runcomfy.api import polling
-from airflow_provider_runcomfy.api.client import RunComfyClient
-from airflow_provider_runcomfy.api.errors import InvalidSettingsError, RateLimitedError
 from airflow_provider_runcomfy.api.settings import Settings
-from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
-from airflow_provider_runcomfy.triggers import shared
+from airflow_provider_runcomfy.sandbox.server import Sandbox
+from airflow_provider_runcomfy.triggers import shared, throttle
 from airflow_provider_runcomfy.triggers.runcomfy import RunComfyRequestTrigger
 from airflow_provider_runcomfy.waiting import Progress
-from tests.runcomfy import CONNECTION_VARIABLE, PRO, TOKEN, connection_to, count
+from tests.runcomfy import CONNECTION_VARIABLE, TOKEN, connection_to, count
+from tests.triggers.waiting import a_trigger, events_of, submit
 
-CLIP = {"prompt": "a lighthouse at dusk", "duration": 3}
-
-
-@pytest.fixture(autouse=True)
-def polls_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_runcomfy.waiting.SHORTEST_DEFERRAL_SECONDS", 0.0)
-    monkeypatch.setattr(shared, "_FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(polling, "_REREAD_SECONDS", 0.05)
-
-
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    with running_sandbox(queue_seconds=0, run_seconds=0) as sandbox:
-        monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
-        yield sandbox
-
-
-@pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox with one slot, in which nothing ever ends."""
-    with running_sandbox(queue_seconds=0, run_seconds=1000, concurrency=1) as sandbox:
-        monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
-        yield sandbox
-
-
-def submit(sandbox: Sandbox) -> str:
-    with RunComfyClient(Settings(TOKEN, sandbox.url)) as client:
-        return client.submit(client.prepare_submit(PRO, CLIP))
-
-
-def a_trigger(request_id: str | list[str], *, seconds: float = 30.0, **kwargs: Any) -> RunComfyRequestTrigger:
-    given = {"poll_interval": 0.02, "max_poll_interval": 0.02, "end_time": time.time() + seconds}
-    return RunComfyRequestTrigger(request_id=request_id, **given | kwargs)
-
-
-async def events_of(trigger: RunComfyRequestTrigger) -> list[Any]:
-    events: AsyncIterator[Any] = trigger.run()
-    return [event.payload async for event in events]
+pytestmark = pytest.mark.usefixtures("polls_at_once")
 
 
 async def test_one_event_with_everything_that_the_resume_needs(sandbox: Sandbox) -> None:
@@ -177,7 +138,7 @@ async def test_a_token_that_stays_wrong_ends_the_wait_at_its_second_refusal(
 async def test_a_connection_that_is_deleted_is_waited_for_together(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "_FIRST_PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(throttle, "_FIRST_PAUSE_SECONDS", 0.2)
     ids = [submit(sandbox) for _ in range(20)]
     monkeypatch.delenv(CONNECTION_VARIABLE)
     monkeypatch.delenv("RUNCOMFY_TOKEN", raising=False)
@@ -208,71 +169,13 @@ async def test_a_crowd_that_begins_together_is_spread(monkeypatch: pytest.Monkey
         raise asyncio.CancelledError
 
     monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy.asyncio.sleep", sleep)
-    for _ in range(100):
-        with pytest.raises(asyncio.CancelledError):
-            await events_of(a_trigger("r-1", poll_interval=8.0, max_poll_interval=30.0, seconds=600))
+    async with shared.shared_connection("runcomfy_default"):
+        for _ in range(100):
+            with pytest.raises(asyncio.CancelledError):
+                await events_of(a_trigger("r-1", poll_interval=8.0, max_poll_interval=30.0, seconds=600))
 
     assert 5 <= min(delays) < 7
     assert 11 < max(delays) <= 13
-
-
-async def test_who_is_held_back_is_so_for_minutes_at_most_and_never_beyond_the_deadline(full: Sandbox) -> None:
-    request_id = submit(full)
-    full.add_fault("status", code=429, headers={"Retry-After": "3600"})
-    async with shared.shared_connection("runcomfy_default") as connection:
-        with pytest.raises(RateLimitedError):
-            await connection.ask(request_id, shared.Ask.STATUS)
-        assert 290 < connection._resume_at - asyncio.get_running_loop().time() <= 300
-        began = time.time()
-
-        await connection.ask(request_id, shared.Ask.STATUS, until=began + 0.3)
-
-    assert 0.25 < time.time() - began < 5
-
-
-async def test_an_unusable_connection_holds_everybody_back(full: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(full, " "))
-    async with shared.shared_connection("runcomfy_default") as connection:
-        with pytest.raises(InvalidSettingsError):
-            await connection.ask("r-1", shared.Ask.STATUS)
-        assert connection._resume_at > asyncio.get_running_loop().time()
-
-
-async def test_many_triggers_read_the_connection_once_and_share_a_session(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    readings = 0
-    read = shared.RunComfyAsyncHook._settings
-
-    async def counted(hook: Any) -> Settings:
-        nonlocal readings
-        readings += 1
-        return await read(hook)
-
-    monkeypatch.setattr(shared.RunComfyAsyncHook, "_settings", counted)
-    ids = [submit(sandbox) for _ in range(50)]
-
-    events = await asyncio.gather(*(events_of(a_trigger(request_id)) for request_id in ids))
-
-    assert [event["endings"][0]["end"] for [event] in events] == ["succeeded"] * 50
-    assert readings == 1
-
-
-async def test_the_session_is_closed_when_the_last_one_leaves_even_if_it_is_cancelled(full: Sandbox) -> None:
-    request_id = submit(full)
-    async with shared.shared_connection("runcomfy_default") as connection:
-        async with shared.shared_connection("runcomfy_default") as same:
-            assert same is connection
-            await connection.ask(request_id, shared.Ask.STATUS)
-        client = await connection._hook.get_conn()
-        assert not client._session.closed
-        waiting = asyncio.create_task(events_of(a_trigger(request_id)))
-        await asyncio.sleep(0)
-        waiting.cancel()
-        await asyncio.wait([waiting])
-        assert not client._session.closed
-
-    assert client._session.closed
 
 
 def test_what_airflow_stores_is_plain_json_and_brings_the_same_trigger_back() -> None:
