@@ -10,15 +10,15 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_runcomfy import waiting
 from airflow_provider_runcomfy.api.errors import RunComfyError
-from airflow_provider_runcomfy.api.polling import Ask, Ending, Poller, Step
-from airflow_provider_runcomfy.api.types import RequestStatus
+from airflow_provider_runcomfy.api.polling import Ending, Poller
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
 from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID, DEFAULT_MAX_POLL_INTERVAL, DEFAULT_POLL_INTERVAL
 from airflow_provider_runcomfy.triggers.events import to_event
+from airflow_provider_runcomfy.triggers.progress_xcom import ProgressXCom
 from airflow_provider_runcomfy.triggers.shared import SharedConnection, shared_connection
 from airflow_provider_runcomfy.triggers.task_state import state_of
+from airflow_provider_runcomfy.triggers.wait import Wait
 
 # The task is over for good; in every other state somebody may still be waiting for the request.
 _ENDED = frozenset({"failed", "success", "skipped", "removed"})
@@ -80,12 +80,13 @@ class RunComfyRequestTrigger(BaseTrigger):
         """Wait, and send the event."""
         ids = self._request_ids
         async with shared_connection(self.runcomfy_conn_id) as shared:
+            told = ProgressXCom(self.task_instance, shared, self.log)
             if len(ids) == 1:
                 # Without a task of its own: there may be thousands.
-                endings = [await self._wait(ids[0], shared)]
+                endings = [await self._ending(ids[0], shared, told)]
             else:
                 async with asyncio.TaskGroup() as group:
-                    waits = [group.create_task(self._wait(request_id, shared)) for request_id in ids]
+                    waits = [group.create_task(self._ending(request_id, shared, told)) for request_id in ids]
                 endings = [wait.result() for wait in waits]
         yield TriggerEvent(to_event(dict(zip(ids, endings, strict=True))))
 
@@ -118,7 +119,7 @@ class RunComfyRequestTrigger(BaseTrigger):
     def _named(self) -> str:
         return f"request {', '.join(self._request_ids)}"
 
-    async def _wait(self, request_id: str, shared: SharedConnection) -> Ending:
+    async def _ending(self, request_id: str, shared: SharedConnection, told: ProgressXCom) -> Ending:
         poller = Poller(
             now=time.time(),
             deadline=self.end_time,
@@ -127,39 +128,8 @@ class RunComfyRequestTrigger(BaseTrigger):
             submitted_at=self.submitted_at,
             spread=shared.spread,
         )
-        progress = waiting.Progress(request_id, self.log)
-        step: Step | Ending = poller.first(time.time(), delay=waiting.SHORTEST_DEFERRAL_SECONDS)
-        generation = shared.generation
-        while isinstance(step, Step):
-            if step.reread_connection:
-                self.log.warning(
-                    "RunComfy refused the token of connection %r. It is read anew in %.0f s, since it may have been "
-                    "replaced; if it is refused again the wait ends.",
-                    self.runcomfy_conn_id,
-                    step.delay,
-                )
-            await asyncio.sleep(step.delay)
-            if step.reread_connection:
-                await shared.renew(generation)
-            held = await shared.turn(until=self.end_time, urgent=step.ask is Ask.RESULT)
-            if held > self.max_poll_interval:
-                progress.held_back(held)
-            generation = shared.generation
-            step = await self._take(request_id, step, shared, poller, progress)
-        return step
-
-    async def _take(
-        self, request_id: str, step: Step, shared: SharedConnection, poller: Poller, progress: waiting.Progress
-    ) -> Step | Ending:
-        try:
-            answer = await shared.ask(request_id, step.ask)
-        except RunComfyError as error:
-            progress.failed_poll(error)
-            return poller.on_error(error, step.ask, time.time())
-        if isinstance(answer, RequestStatus):
-            progress.status(answer)
-            return poller.on_status(answer, time.time())
-        return poller.on_result(answer, time.time())
+        wait = Wait(request_id, poller, shared, told, self.log, until=self.end_time, patience=self.max_poll_interval)
+        return await wait.ending()
 
     async def _task_state(self) -> str | None:
         if self.task_instance is None:

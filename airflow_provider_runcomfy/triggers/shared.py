@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # A connection that was changed is seen after so long, also where its token is not refused.
 _READING_SECONDS = 300.0
+# One supervisor makes Airflow's calls for all triggers, one after the other.
+_TOLD_PER_SECOND = 10.0
 # Golden section: however many there are, each next one falls into the largest gap that the others leave.
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -54,7 +56,7 @@ class SharedConnection:
     """
 
     def __init__(self, conn_id: str) -> None:
-        self._conn_id = conn_id
+        self.conn_id = conn_id
         self._loop = asyncio.get_running_loop()
         self._session = self._new_session()
         self._throttle = Throttle()
@@ -62,6 +64,7 @@ class SharedConnection:
         # Triggerers are not to move in step.
         self._phase = random.random()  # noqa: S311
         self._said_limited = False
+        self._tell_at = 0.0
         self.generation = 0
         self.users = 0
 
@@ -69,6 +72,14 @@ class SharedConnection:
         """Return a number between 0 and 1, another one each time, which together cover all between evenly."""
         self._phase = (self._phase + _GOLDEN) % 1
         return self._phase
+
+    def may_tell(self) -> bool:
+        """Return whether Airflow may be told of something now: a few times a second for all together."""
+        now = self._loop.time()
+        if now < self._tell_at:
+            return False
+        self._tell_at = now + 1 / _TOLD_PER_SECOND
+        return True
 
     async def turn(self, *, until: float = math.inf, urgent: bool = False) -> float:
         """
@@ -124,7 +135,7 @@ class SharedConnection:
         await self._session.hook.close()
 
     def _new_session(self) -> _Session:
-        return _Session(RunComfyAsyncHook(self._conn_id), self._loop.time())
+        return _Session(RunComfyAsyncHook(self.conn_id), self._loop.time())
 
     async def _fresh_session(self) -> _Session:
         """Return the session, with the connection read anew when that was done long ago."""
@@ -156,7 +167,7 @@ class SharedConnection:
             "RunComfy limits the calls through connection %r (HTTP 429): the %d tasks that wait here are polled %.1f "
             "times a second in all for now, each of them every %.0f s or so, which may exceed their max_poll_interval. "
             "None fails by this, and the pace follows what RunComfy takes.",
-            self._conn_id,
+            self.conn_id,
             self.users,
             rate,
             self.users / rate,
@@ -165,7 +176,7 @@ class SharedConnection:
     def _say_no_longer_limited(self) -> None:
         if self._said_limited:
             self._said_limited = False
-            log.info("RunComfy no longer limits the calls through connection %r.", self._conn_id)
+            log.info("RunComfy no longer limits the calls through connection %r.", self.conn_id)
 
 
 _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SharedConnection]] = WeakKeyDictionary()

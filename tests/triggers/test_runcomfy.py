@@ -168,7 +168,7 @@ async def test_a_crowd_that_begins_together_is_spread(monkeypatch: pytest.Monkey
         delays.append(seconds)
         raise asyncio.CancelledError
 
-    monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy.asyncio.sleep", sleep)
+    monkeypatch.setattr("airflow_provider_runcomfy.triggers.wait.asyncio.sleep", sleep)
     async with shared.shared_connection("runcomfy_default"):
         for _ in range(100):
             with pytest.raises(asyncio.CancelledError):

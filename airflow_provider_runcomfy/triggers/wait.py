@@ -1,0 +1,86 @@
+"""One trigger's wait for one request: the poll decisions, the calls that it shares with others, what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from airflow_provider_runcomfy import waiting
+from airflow_provider_runcomfy.api.errors import RunComfyError
+from airflow_provider_runcomfy.api.polling import Ask, Ending, Poller, Step
+from airflow_provider_runcomfy.api.types import RequestStatus
+from airflow_provider_runcomfy.triggers.progress_xcom import ProgressXCom
+from airflow_provider_runcomfy.triggers.shared import SharedConnection
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import Logger
+
+
+class Wait:
+    """
+    A wait for one request.
+
+    :param poller: decides when to ask for what.
+    :param until: when it ends at the latest, in seconds since the epoch.
+    :param patience: after how many seconds a poll that was held back counts as late.
+    :param shared: the connection.
+    :param told: where people are told how it stands.
+    """
+
+    def __init__(
+        self,
+        request_id: str,
+        poller: Poller,
+        shared: SharedConnection,
+        told: ProgressXCom,
+        log: Logger,
+        *,
+        until: float,
+        patience: float,
+    ) -> None:
+        self._request_id = request_id
+        self._poller = poller
+        self._shared = shared
+        self._told = told
+        self._log = log
+        self._progress = waiting.Progress(request_id, log)
+        self._until = until
+        self._patience = patience
+        self._generation = shared.generation
+
+    async def ending(self) -> Ending:
+        """Poll until the wait has ended."""
+        step: Step | Ending = self._poller.first(time.time(), delay=waiting.SHORTEST_DEFERRAL_SECONDS)
+        while isinstance(step, Step):
+            await self._pause(step)
+            step = await self._take(step)
+        return step
+
+    async def _pause(self, step: Step) -> None:
+        if step.reread_connection:
+            self._log.warning(
+                "RunComfy refused the token of connection %r. It is read anew in %.0f s, since it may have been "
+                "replaced; if it is refused again the wait ends.",
+                self._shared.conn_id,
+                step.delay,
+            )
+        await asyncio.sleep(step.delay)
+        if step.reread_connection:
+            await self._shared.renew(self._generation)
+        held = await self._shared.turn(until=self._until, urgent=step.ask is Ask.RESULT)
+        if held > self._patience:
+            self._progress.held_back(held)
+
+    async def _take(self, step: Step) -> Step | Ending:
+        self._generation = self._shared.generation
+        try:
+            answer = await self._shared.ask(self._request_id, step.ask)
+        except RunComfyError as error:
+            self._progress.failed_poll(error)
+            return self._poller.on_error(error, step.ask, time.time())
+        if isinstance(answer, RequestStatus):
+            self._progress.status(answer)
+            await self._told.note(answer)
+            return self._poller.on_status(answer, time.time())
+        return self._poller.on_result(answer, time.time())
