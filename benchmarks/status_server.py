@@ -1,8 +1,8 @@
 """
 A RunComfy that only answers how requests stand, as cheaply as can be, with a limit and with faults.
 
-A request is its id, so nothing is kept: ``request(start, end, number)`` names one that waits until ``start``, runs until
-``end`` (seconds since the epoch), and then has succeeded. Run as a program it is the server.
+A request is its id, so nothing is kept: ``request(start, end, number)`` names one that waits until ``start``, runs
+until ``end`` (seconds since the epoch), and then has succeeded. Run as a program it is the server.
 """
 
 from __future__ import annotations
