@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.status_server import StatusServer, end_of, request, status_server
-from benchmarks.waiting import environment, event_of, stored
+from benchmarks.stored_triggers import environment, event_of, stored
 
 _RATE = 50
 _MOST = 1.2

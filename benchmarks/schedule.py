@@ -1,7 +1,7 @@
 """
 Calls per generation against how late its end is seen: fixed intervals, and the provider's schedule, by one simulation.
 
-The clock is simulated; what decides is the provider's own Poller. Prints a table and draws docs/img/poll-schedule.svg.
+The clock is simulated; what decides is the provider's own Poller. `--write` puts table and plot into docs/.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import math
 import random
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from airflow_provider_runcomfy.api.polling import Ask, Ending, Poller, Step
 from airflow_provider_runcomfy.api.types import GenerationResult, RequestState, RequestStatus
 from airflow_provider_runcomfy.parameters import DEFAULT_MAX_POLL_INTERVAL, DEFAULT_POLL_INTERVAL
+from benchmarks.scale_docs import put
 from benchmarks.schedule_plot import Curve, svg
 
 PLOT = Path(__file__).parents[1] / "docs" / "img" / "poll-schedule.svg"
@@ -26,6 +28,8 @@ _QUEUE_MEDIAN, _QUEUE_SIGMA = 30.0, 1.0
 _SECONDS_PER_PLACE = 5.0
 _FIXED = (1, 2, 5, 10, 15, 30, 60)
 _OURS = ((1, 5), (2, 10), (5, 15), (5, 30), (10, 60), (15, 120))
+_DEFAULT = (DEFAULT_POLL_INTERVAL, DEFAULT_MAX_POLL_INTERVAL)
+_OTHER_RUN_MEDIANS = (20.0, 600.0)
 _FIRST_POLL_SECONDS = 5.0
 _DEADLINE_SECONDS = 24 * 3600.0
 
@@ -116,31 +120,27 @@ def outcome(
     )
 
 
-def generations(count: int) -> list[Generation]:
+def generations(count: int, run_median: float = _RUN_MEDIAN) -> list[Generation]:
     chance = random.Random(1)
     return [
         Generation(
             chance.lognormvariate(math.log(_QUEUE_MEDIAN), _QUEUE_SIGMA),
-            chance.lognormvariate(math.log(_RUN_MEDIAN), _RUN_SIGMA),
+            chance.lognormvariate(math.log(run_median), _RUN_SIGMA),
         )
         for _ in range(count)
     ]
 
 
-def outcomes(count: int) -> tuple[list[Outcome], list[Outcome]]:
-    """Return what fixed intervals come to, and what the provider's schedule does."""
-    waited_for = generations(count)
-    fixed = [outcome(f"every {each} s", waited_for, lambda spread, each=each: Fixed(each, spread)) for each in _FIXED]  # type: ignore[misc]
-    own = [
-        outcome(_name(low, high), waited_for, lambda spread, low=low, high=high: ours(low, high, spread))  # type: ignore[misc]
-        for low, high in _OURS
-    ]
-    return fixed, own
+def fixed_intervals(waited_for: list[Generation], intervals: Sequence[float] = _FIXED) -> list[Outcome]:
+    return [outcome(f"every {each} s", waited_for, partial(Fixed, each)) for each in intervals]
+
+
+def own_schedules(waited_for: list[Generation], pairs: Sequence[tuple[float, float]] = _OURS) -> list[Outcome]:
+    return [outcome(_name(low, high), waited_for, partial(ours, low, high)) for low, high in pairs]
 
 
 def _name(low: float, high: float) -> str:
-    default = (low, high) == (DEFAULT_POLL_INTERVAL, DEFAULT_MAX_POLL_INTERVAL)
-    return f"{low} to {high} s{', the default' if default else ''}"
+    return f"{low:g} to {high:g} s{', the default' if (low, high) == _DEFAULT else ''}"
 
 
 def table(rows: list[Outcome]) -> Iterator[str]:
@@ -157,20 +157,30 @@ def _point(row: Outcome) -> tuple[float, float, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generations", type=int, default=5000, help="how many are simulated (default: 5000)")
-    fixed, own = outcomes(parser.parse_args().generations)
+    parser.add_argument("--write", action="store_true", help="put the table and the plot into docs/")
+    arguments = parser.parse_args()
+    waited_for = generations(arguments.generations)
+    fixed, own = fixed_intervals(waited_for), own_schedules(waited_for)
     print(
         f"Run time log-normal, median {_RUN_MEDIAN:.0f} s, sigma {_RUN_SIGMA}; in the queue before log-normal, median "
-        f"{_QUEUE_MEDIAN:.0f} s, sigma {_QUEUE_SIGMA}, {_SECONDS_PER_PLACE:.0f} s for each place.\n"
+        f"{_QUEUE_MEDIAN:.0f} s, sigma {_QUEUE_SIGMA}, {_SECONDS_PER_PLACE:.0f} s for each place; "
+        f"together {statistics.fmean(each.end for each in waited_for):.0f} s in the mean.\n"
     )
     print("\n".join(table(fixed + own)))
+    for median in _OTHER_RUN_MEDIANS:
+        others = generations(len(waited_for), median)
+        rows = [*fixed_intervals(others, _FIXED[2:]), *own_schedules(others, [_DEFAULT])]
+        print(f"\nThe same with a median run time of {median:.0f} s:\n\n" + "\n".join(table(rows)))
     # Of fixed intervals calls times delay is nearly the same, so the larger product is the curve above.
     above = statistics.median(row.calls * row.mean for row in own) > statistics.median(r.calls * r.mean for r in fixed)
     curves = [
         Curve("fixed interval", "#8a5a00", [_point(row) for row in fixed], not above),
         Curve("poll_interval to max_poll_interval", "#5b2bb8", [_point(row) for row in own], above),
     ]
-    PLOT.parent.mkdir(exist_ok=True)
-    PLOT.write_text(svg(curves, x="calls per generation", y="seconds until its end is seen, mean"))
+    if arguments.write:
+        PLOT.parent.mkdir(exist_ok=True)
+        PLOT.write_text(svg(curves, x="calls per generation", y="seconds until its end is seen, mean"))
+        put("schedule", "\n".join(table(fixed + own)) + "\n")
     return 0
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 from benchmarks.status_server import StatusServer, request, status_server
-from benchmarks.waiting import connect, environment, event_of, stored
+from benchmarks.stored_triggers import connect, environment, event_of, stored
 
 _MOST_GROWTH = 1.05
 _SAMPLE_SECONDS = 10.0
