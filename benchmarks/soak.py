@@ -133,7 +133,9 @@ class Soak:
         while True:
             await asyncio.sleep(1.0)
             for task in random.sample(list(self.running), min(_HANDED_OVER_PER_SECOND, len(self.running))):
-                row = self.running[task]
+                row = self.running.get(task)
+                if row is None:
+                    continue
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
                 self.handed_over += 1

@@ -45,7 +45,12 @@ async def event_of(row: str) -> dict[str, Any]:
     """Make the trigger from its row, run it, and return what its one event says of its one request."""
     classpath, kwargs = json.loads(row)
     path, name = classpath.rsplit(".", 1)
-    events = [event.payload async for event in getattr(importlib.import_module(path), name)(**kwargs).run()]
+    trigger = getattr(importlib.import_module(path), name)(**kwargs)
+    try:
+        events = [event.payload async for event in trigger.run()]
+    finally:
+        # As the triggerer does, also for a trigger that it hands over.
+        await trigger.cleanup()
     if len(events) != 1 or len(events[0]["endings"]) != 1:
         raise RuntimeError(f"not one event of one request: {events}")
     ending: dict[str, Any] = events[0]["endings"][0]
