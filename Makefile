@@ -18,6 +18,8 @@ FLOOR_TESTS := tests/dags tests/hooks tests/triggers tests/transfers/test_in_a_d
     tests/test_provider.py tests/example_dags/test_example_dags.py::test_the_form_makes_the_clip_that_was_asked_for
 # Every store that a copy can go to. The google provider alone is 1.2 GB: it has no place in everybody's .venv.
 STORES := .venv-stores
+# What people would use instead, at its newest: the benchmarks measure it in the same run.
+PEERS := .venv-peers
 AZURITE := .azurite
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
@@ -63,9 +65,10 @@ pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade every
 	$(RESOLVE) --group dev -o requirements/dev.txt
 	$(RESOLVE) requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
 	$(RESOLVE) --group dev requirements/stores.in -o requirements/stores.txt
+	$(RESOLVE) --group dev requirements/peers.in -o requirements/peers.txt
 
 clean: ## Remove the environment, caches and everything built
-	rm -rf $(VENV) $(FLOOR) $(STORES) $(AZURITE) .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOOR) $(STORES) $(PEERS) $(AZURITE) .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements/uv.txt requirements/dev.txt pyproject.toml dev/make-env
@@ -78,6 +81,10 @@ $(FLOOR)/.up-to-date: requirements/uv.txt requirements/airflow-3.1.txt pyproject
 
 $(STORES)/.up-to-date: requirements/uv.txt requirements/stores.txt pyproject.toml dev/make-env
 	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(STORES) requirements/stores.txt
+	@touch $@
+
+$(PEERS)/.up-to-date: requirements/uv.txt requirements/peers.txt pyproject.toml dev/make-env
+	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(PEERS) requirements/peers.txt
 	@touch $@
 
 # Azure's blob service, for the same tests; what npm installs is pinned by its lock file, hashes included.
