@@ -18,6 +18,8 @@ from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult,
 
 CONNECT_SECONDS = 10.0
 TOTAL_SECONDS = 40.0
+#: How many calls one client has under way at once; more wait.
+CONNECTIONS = 100
 # Longer than the slowest usual poll interval, so that a poll seldom pays for a TLS handshake.
 _KEEP_ALIVE_SECONDS = 75.0
 
@@ -39,7 +41,7 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
         # They hold for as long as the session does: environments do not change under a process.
         self._proxy = proxy_for(settings.base_url)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=_tls(), keepalive_timeout=_KEEP_ALIVE_SECONDS),
+            connector=aiohttp.TCPConnector(ssl=_tls(), limit=CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=total_seconds, sock_connect=connect_seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
         )

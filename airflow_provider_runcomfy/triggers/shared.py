@@ -6,11 +6,12 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+from airflow_provider_runcomfy.api.aio import CONNECTIONS
 from airflow_provider_runcomfy.api.errors import (
     InvalidSettingsError,
     RateLimitedError,
@@ -60,7 +61,7 @@ class SharedConnection:
         self._loop = asyncio.get_running_loop()
         self._session = self._new_session()
         self._throttle = Throttle()
-        self._turns = Turns(self._throttle)
+        self._turns = Turns(self._throttle, at_once=CONNECTIONS)
         # Triggerers are not to move in step.
         self._phase = random.random()  # noqa: S311
         self._said_limited = False
@@ -81,44 +82,29 @@ class SharedConnection:
         self._tell_at = now + 1 / _TOLD_PER_SECOND
         return True
 
-    async def turn(self, *, until: float = math.inf, urgent: bool = False) -> float:
+    async def ask(
+        self,
+        request_id: str,
+        ask: Ask,
+        *,
+        until: float = math.inf,
+        held: Callable[[float], None] | None = None,
+    ) -> RequestStatus | GenerationResult:
         """
-        Wait until the next call may be made.
+        Make one call, when it is time to.
 
-        :param until: in seconds since the epoch; then the call may be made even if all are held back.
-        :param urgent: whether it goes before all others.
-        :returns: for how many seconds it was held back.
-        """
-        if self._throttle.is_free:
-            return 0.0
-        began = self._loop.time()
-        await self._turns.take(until=until, urgent=urgent)
-        now = self._loop.time()
-        if self._throttle.is_over(now):
-            self._say_no_longer_limited()
-        return now - began
-
-    async def ask(self, request_id: str, ask: Ask) -> RequestStatus | GenerationResult:
-        """
-        Make one call.
-
+        :param until: in seconds since the epoch; then the call is made even if all are held back.
+        :param held: told for how many seconds a limit held the call back.
         :raises RunComfyError: as the call does.
         """
-        session = await self._fresh_session()
-        session.calls += 1
+        was_free, began = self._throttle.is_free, self._loop.time()
+        await self._turns.take(until=until, urgent=ask is Ask.RESULT)
         try:
-            hook = session.hook
-            answer = await (hook.get_status(request_id) if ask is Ask.STATUS else hook.get_result(request_id))
-        except RunComfyError as error:
-            self._slow_down(error)
-            raise
+            if not was_free and held is not None:
+                held(self._loop.time() - began)
+            return await self._answer(request_id, ask)
         finally:
-            session.calls -= 1
-            if session.is_retired:
-                await session.close_if_retired()
-        self._throttle.answered(self._loop.time())
-        self._turns.hurry()
-        return answer
+            self._turns.give_back()
 
     async def renew(self, generation: int) -> None:
         """Have the connection read anew, once for all who met a refused token in the same ``generation``."""
@@ -133,6 +119,25 @@ class SharedConnection:
         """Close the session; a retired one is closed by its last call."""
         self._turns.close()
         await self._session.hook.close()
+
+    async def _answer(self, request_id: str, ask: Ask) -> RequestStatus | GenerationResult:
+        session = await self._fresh_session()
+        session.calls += 1
+        try:
+            hook = session.hook
+            answer = await (hook.get_status(request_id) if ask is Ask.STATUS else hook.get_result(request_id))
+        except RunComfyError as error:
+            self._slow_down(error)
+            raise
+        finally:
+            session.calls -= 1
+            if session.is_retired:
+                await session.close_if_retired()
+        now = self._loop.time()
+        self._throttle.answered(now)
+        if self._throttle.is_over(now):
+            self._say_no_longer_limited()
+        return answer
 
     def _new_session(self) -> _Session:
         return _Session(RunComfyAsyncHook(self.conn_id), self._loop.time())
@@ -156,7 +161,6 @@ class SharedConnection:
                 self._say_limited(now)
         elif isinstance(error, UnavailableError | InvalidSettingsError):
             self._throttle.failed(now, self.users, for_all=isinstance(error, InvalidSettingsError))
-        self._turns.hurry()
 
     def _say_limited(self, now: float) -> None:
         if self._said_limited:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_runcomfy import waiting
 from airflow_provider_runcomfy.api.errors import RunComfyError
-from airflow_provider_runcomfy.api.polling import Ask, Ending, Poller, Step
+from airflow_provider_runcomfy.api.polling import Ending, Poller, Step
 from airflow_provider_runcomfy.api.types import RequestStatus
 from airflow_provider_runcomfy.triggers.progress_xcom import ProgressXCom
 from airflow_provider_runcomfy.triggers.shared import SharedConnection
@@ -68,14 +68,15 @@ class Wait:
         await asyncio.sleep(step.delay)
         if step.reread_connection:
             await self._shared.renew(self._generation)
-        held = await self._shared.turn(until=self._until, urgent=step.ask is Ask.RESULT)
-        if held > self._patience:
-            self._progress.held_back(held)
+
+    def _held(self, seconds: float) -> None:
+        if seconds > self._patience:
+            self._progress.held_back(seconds)
 
     async def _take(self, step: Step) -> Step | Ending:
         self._generation = self._shared.generation
         try:
-            answer = await self._shared.ask(self._request_id, step.ask)
+            answer = await self._shared.ask(self._request_id, step.ask, until=self._until, held=self._held)
         except RunComfyError as error:
             self._progress.failed_poll(error)
             return self._poller.on_error(error, step.ask, time.time())
