@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import aiohttp
+from yarl import URL
 
 from airflow_provider_runcomfy.api import wire
 from airflow_provider_runcomfy.api.environment import ca_bundle, proxy_for
@@ -40,10 +41,14 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
         self.settings = settings
         # They hold for as long as the session does: environments do not change under a process.
         self._proxy = proxy_for(settings.base_url)
+        headers = wire.headers(settings.token)
+        # What a session has for all of its calls it shows to proxies, too.
+        self._authorization = {"Authorization": headers.pop("Authorization")}
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=_tls(), limit=CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=total_seconds, sock_connect=connect_seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
         )
 
     async def __aexit__(
@@ -74,15 +79,15 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
         try:
             async with self._session.request(
                 call.method,
-                call.url,
-                headers=wire.headers(call, self.settings.token),
+                URL(call.url, encoded=True),
+                headers=self._authorization,
                 proxy=self._proxy,
                 allow_redirects=False,
             ) as response:
                 return Answer(
                     status=response.status,
                     body=await _read(response, call),
-                    headers={name.lower(): value for name, value in response.headers.items()},
+                    headers=response.headers,
                     secret=self.settings.token,
                 )
         # A ValueError is a host name that cannot be one.
@@ -107,6 +112,9 @@ def _reason(error: Exception) -> str:
 
 
 async def _read(response: aiohttp.ClientResponse, call: wire.Call) -> bytes:
+    # The usual answer; one that is packed may be of any size.
+    if (response.content_length or call.max_bytes + 1) <= call.max_bytes and "Content-Encoding" not in response.headers:
+        return await response.read()
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk

@@ -139,7 +139,7 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
                     call.method,
                     call.url,
                     data=body,
-                    headers=wire.headers(call, self._settings.token),
+                    headers=wire.headers(self._settings.token, has_body=call.body is not None),
                     auth=_keep_headers,
                     proxies=proxies_for(call.url),
                     verify=ca_bundle(),
@@ -151,7 +151,7 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
                 return Answer(
                     status=response.status_code,
                     body=_read(response, call.max_bytes),
-                    headers={name.lower(): value for name, value in response.headers.items()},
+                    headers=response.headers,
                     secret=self._settings.token,
                 )
         # A ValueError is a chunk of less than nothing.

@@ -23,7 +23,7 @@ class Answer:
 
     :param status: the HTTP status.
     :param body: the whole body, bounded by the transport.
-    :param headers: names in lower case.
+    :param headers: asked for in lower case, whatever the case that they came in.
     :param secret: the token that was sent, struck out wherever the server echoes it.
     """
 

@@ -63,7 +63,7 @@ class Call:
         raise kind(f"{self.doing}: {reason}", request_id=self.request_id or None, model_id=self.model_id or None)
 
 
-def headers(call: Call, token: str) -> dict[str, str]:
+def headers(token: str, *, has_body: bool = False) -> dict[str, str]:
     """Return the headers of a call; identity encoding, so that no small body unpacks to a huge one."""
     sent = {
         "Authorization": f"Bearer {token}",
@@ -72,7 +72,7 @@ def headers(call: Call, token: str) -> dict[str, str]:
         "User-Agent": USER_AGENT,
         "X-RunComfy-Client": CLIENT_NAME,
     }
-    return sent | {"Content-Type": "application/json"} if call.body is not None else sent
+    return sent | {"Content-Type": "application/json"} if has_body else sent
 
 
 def submit_call(settings: Settings, model_id: str, inputs: Mapping[str, Any]) -> Call:
