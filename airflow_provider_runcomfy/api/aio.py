@@ -43,7 +43,7 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
         self._proxy = proxy_for(settings.base_url)
         headers = wire.headers(settings.token)
         # What a session has for all of its calls it shows to proxies, too.
-        self._authorization = {"Authorization": headers.pop("Authorization")}
+        del headers["Authorization"]
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=_tls(), limit=CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=total_seconds, sock_connect=connect_seconds),
@@ -80,7 +80,7 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
             async with self._session.request(
                 call.method,
                 URL(call.url, encoded=True),
-                headers=self._authorization,
+                headers={"Authorization": f"Bearer {self.settings.token}"},
                 proxy=self._proxy,
                 allow_redirects=False,
             ) as response:
