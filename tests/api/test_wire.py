@@ -169,6 +169,13 @@ def test_an_accepted_submit_gives_the_request_id(body: object, status: int) -> N
     assert wire.parse_submit(SUBMIT, answer(body, status)) == REQUEST
 
 
+DOCUMENTED: dict[int, type[RunComfyError]] = {
+    400001: RefusedError,
+    400002: InsufficientBalanceError,
+    400004: AuthenticationError,
+    403001: ForbiddenError,
+    404001: NotFoundError,
+}
 REFUSALS = [
     pytest.param(400, refused(400001), RefusedError, "HTTP 400, error_code 400001", id="400001 model"),
     pytest.param(400, refused(400002), InsufficientBalanceError, "Add funds", id="400002 balance"),
@@ -183,7 +190,10 @@ REFUSALS = [
     pytest.param(200, refused("400001"), RefusedError, "error_code 400001", id="200 with a code as text"),
     pytest.param(200, refused(" 400001 "), RefusedError, "error_code 400001", id="a code with spaces"),
     pytest.param(200, refused(400001.0), RefusedError, "error_code 400001", id="a code as a float"),
-    pytest.param(500, refused(400002), InsufficientBalanceError, "HTTP 500", id="the code before the status"),
+    *(
+        pytest.param(500, refused(code), kind, f"HTTP 500, error_code {code}", id=f"500 with the documented {code}")
+        for code, kind in DOCUMENTED.items()
+    ),
     pytest.param(200, refused(422017), RefusedError, "error_code 422017", id="an unheard-of 422 code"),
     pytest.param(401, refused("E_AUTH"), AuthenticationError, "HTTP 401", id="no number: the status"),
     pytest.param(400, refused(17), RefusedError, "error_code 17", id="no status in the code: the status"),
@@ -247,6 +257,14 @@ AMBIGUOUS = [
     pytest.param(502, PAGE, id="502"),
     pytest.param(503, refused(503001), id="503"),
     pytest.param(504, b"", id="504"),
+    # Only the documented codes are RunComfy's word; that others begin with a status is inference.
+    pytest.param(500, refused(429000), id="500 with an undocumented 429 code"),
+    pytest.param(504, refused(429000), id="504 with an undocumented 429 code"),
+    pytest.param(502, refused(404000), id="502 with an undocumented 404 code"),
+    pytest.param(503, refused(422017), id="503 with an undocumented 422 code"),
+    pytest.param(409, refused(422017), id="409 with an undocumented 422 code"),
+    pytest.param(408, refused(400010), id="408 with an undocumented 400 code"),
+    pytest.param(302, refused(404000), id="302 with an undocumented 404 code"),
     pytest.param(100, b"", id="100"),
     pytest.param(999, b"", id="999"),
 ]
@@ -356,6 +374,8 @@ UNUSABLE = [
     pytest.param(500, status_of("completed"), "HTTP 500", id="500 with a status"),
     pytest.param(502, PAGE, "Bad gateway", id="502 page"),
     pytest.param(503, b"", "an empty answer (HTTP 503)", id="503 empty"),
+    pytest.param(502, refused(404000), "HTTP 502, error_code 404000", id="502 with an undocumented 404 code"),
+    pytest.param(500, refused(401003), "HTTP 500, error_code 401003", id="500 with an undocumented 401 code"),
 ]
 
 
