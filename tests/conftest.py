@@ -1,4 +1,4 @@
-"""What all tests share: an Airflow home that is not the user's own, and patience."""
+"""What all tests share: an Airflow home that is not the user's own, patience, and no way out of the machine."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+from tests import offline
 from tests.tls import Authority
 
 if TYPE_CHECKING:
@@ -37,6 +38,22 @@ Path(_HOME.name, "dags").mkdir()
 
 def pytest_unconfigure() -> None:
     _HOME.cleanup()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_way_out() -> Iterator[None]:
+    with offline.guarded():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    result = yield
+    tried = sorted(set(offline.attempts))
+    offline.attempts.clear()
+    if tried:
+        pytest.fail(f"a test must not leave the machine: it tried to connect to {', '.join(tried)}")
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,11 @@ def state(data: Mapping[str, Any]) -> RequestState | None:
     return _STATES.get(word, RequestState.UNKNOWN) if word else None
 
 
+def says_failed(data: Mapping[str, Any]) -> bool:
+    """Return whether ``status`` is the documented word for a failed generation, and no other."""
+    return _word(data.get("status")) == RequestState.FAILED
+
+
 def cancel_outcome(data: Mapping[str, Any]) -> CancelOutcome:
     """
     Return what a cancel came to.

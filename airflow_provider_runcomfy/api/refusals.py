@@ -51,10 +51,10 @@ _ADVICE: dict[type[RunComfyError], str] = {
     UnavailableError: "The call can be repeated later.",
 }
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
-#: Seconds that one can be asked to wait at most; who waits longer misses what becomes of a paid request.
 _PAGE_ADVICE = (
     "This is not RunComfy's own answer: check the connection's host, and the proxies and firewalls on the way to it."
 )
+#: Seconds that one can be asked to wait at most; who waits longer misses what becomes of a paid request.
 MAX_RETRY_AFTER = 300.0
 _MESSAGE_LENGTH = 500
 _EXCERPT_LENGTH = 200
@@ -120,9 +120,15 @@ def says_refused(answer: Answer, data: Any) -> bool:
 
 
 def _status_of(status: int, code: int | None) -> int:
-    """Return the HTTP status that a code's first three digits look like; that of the answer where they do not."""
+    """
+    Return the HTTP status that tells what became of the call: a documented code's, else the answer's own.
+
+    The first three digits of any other code are a status by inference, which must not make a 5xx, a 408 or the like
+    certain: there something else than RunComfy may speak, and the paid POST would be sent twice.
+    """
     named = (code or 0) // 1000
-    return named if 400 <= named < 600 else status
+    is_plain = 200 <= status < 300 or status in _SAYS_REFUSED
+    return named if 400 <= named < 600 and (is_plain or is_known_code(code)) else status
 
 
 def _classify(status: int, code: int | None, *, page: bool | None) -> type[RunComfyError]:

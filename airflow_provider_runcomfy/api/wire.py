@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from airflow_provider_runcomfy import __version__
 from airflow_provider_runcomfy.api import fields
+from airflow_provider_runcomfy.api.endings import tells_of_its_end
 from airflow_provider_runcomfy.api.errors import (
     InvalidInputError,
     RunComfyError,
@@ -24,7 +25,7 @@ from airflow_provider_runcomfy.api.errors import (
 from airflow_provider_runcomfy.api.ids import is_model_id, is_request_id
 from airflow_provider_runcomfy.api.output import find_media
 from airflow_provider_runcomfy.api.payload import Answer, UnreadableError, one_line, read_json
-from airflow_provider_runcomfy.api.refusals import error_for, is_error, is_known_code, read_code, reason, says_refused
+from airflow_provider_runcomfy.api.refusals import error_for, is_error, read_code, reason, says_refused
 from airflow_provider_runcomfy.api.schema import check_model_id, plain_inputs
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import Balance, CancelOutcome, GenerationResult, RequestState, RequestStatus
@@ -179,7 +180,11 @@ def parse_status(call: Call, answer: Answer) -> RequestStatus:
 
     :raises RunComfyError: for an error, and for an answer that is no status of this request.
     """
-    data = _read_own(call, answer)
+    data = _read_quietly(answer)
+    if tells_of_its_end(answer, data, call.request_id):
+        failed = fields.state(data) is RequestState.FAILED
+        return RequestStatus(call.request_id, RequestState.FAILED if failed else RequestState.COMPLETED)
+    data = _own(call, _usable(call, answer, data))
     state = _state(call, data)
     position = fields.count(data.get("queue_position")) if state is RequestState.IN_QUEUE else None
     shown = RequestState.COMPLETED if state is RequestState.SUCCEEDED else state
@@ -195,16 +200,12 @@ def parse_result(call: Call, answer: Answer) -> GenerationResult:
     data = _read_quietly(answer)
     if read_code(data) == _NOT_READY:
         return GenerationResult(call.request_id, RequestState.IN_PROGRESS)
-    if not _is_failed_generation(answer, data):
+    # An error code may explain a failure or a cancelled request; a success that has one is none.
+    ended_badly = tells_of_its_end(answer, data, call.request_id) and fields.state(data) is not RequestState.SUCCEEDED
+    if not ended_badly:
         data = _usable(call, answer, data)
     data = _own(call, data)
     return _result(call, data, _state(call, data))
-
-
-def _is_failed_generation(answer: Answer, data: Any) -> bool:
-    """Return whether an ``error_code`` is the outcome of a generation, not that of the call."""
-    failed = answer.is_success and isinstance(data, dict) and fields.state(data) is RequestState.FAILED
-    return failed and not is_known_code(read_code(data))
 
 
 def _result(call: Call, data: dict[str, Any], state: RequestState) -> GenerationResult:

@@ -46,7 +46,9 @@ def _parse(arguments: Sequence[str] | None) -> SandboxSettings:
     )
     seconds = _number(float, 0)
     parser.add_argument("--host", default=default.host, help="address to listen on")
-    parser.add_argument("--port", type=_number(int, 0), default=default.port, help="port of the API; 0: a free one")
+    parser.add_argument(
+        "--port", type=_number(int, 0, 65535), default=default.port, help="port of the API; 0: a free one"
+    )
     parser.add_argument("--queue-seconds", type=seconds, default=default.queue_seconds, help="shortest wait")
     parser.add_argument("--run-seconds", type=seconds, default=default.run_seconds, help="how long a request runs")
     parser.add_argument("--concurrency", type=_number(int, 1), default=default.concurrency, help="running slots")
@@ -56,11 +58,12 @@ def _parse(arguments: Sequence[str] | None) -> SandboxSettings:
     return SandboxSettings(**vars(parser.parse_args(arguments)))
 
 
-def _number(kind: Callable[[str], float], low: int) -> Callable[[str], float]:
+def _number(kind: Callable[[str], float], low: int, high: float = math.inf) -> Callable[[str], float]:
     def parse(text: str) -> float:
         number = kind(text)
-        if not math.isfinite(number) or number < low:
-            raise argparse.ArgumentTypeError(f"must be a number from {low}")
+        if not math.isfinite(number) or not low <= number <= high:
+            upto = f" to {high}" if math.isfinite(high) else ""
+            raise argparse.ArgumentTypeError(f"must be a number from {low}{upto}")
         return number
 
     # argparse names the type when a text is no number at all.

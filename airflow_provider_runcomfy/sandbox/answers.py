@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 
 class RefusedCallError(Exception):
@@ -40,12 +42,13 @@ def refusal(error: RefusedCallError) -> web.Response:
 def made_up(
     code: int, error_code: int | None = None, body: object = None, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Return an injected answer: a text body goes as a gateway's HTML page, any other as JSON."""
-    if isinstance(body, str):
-        return web.Response(status=code, text=body, content_type="text/html", headers=headers)
+    """Return an injected answer: text as a gateway's HTML page, all else as JSON, unless ``headers`` name a type."""
     if body is None:
         body = {"error_code": error_code or code * 1000, "error_message": f"the sandbox was asked to answer {code}"}
-    return web.json_response(body, status=code, headers=headers)
+    kind, text = ("text/html", body) if isinstance(body, str) else ("application/json", json.dumps(body))
+    sent = CIMultiDict({"Content-Type": f"{kind}; charset=utf-8"})
+    sent.update(headers or {})
+    return web.Response(status=code, body=text.encode(), headers=sent)
 
 
 def cut(request: web.BaseRequest) -> None:

@@ -22,6 +22,7 @@ A revoked token is ``{"effect": "status", "token": "...", "code": 401, "error_co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -74,6 +75,9 @@ _RULES: Mapping[Effect, _Rule] = {
 }
 # Losing the answer of every poll as well would be a surprise: what hurts is the submit.
 _DEFAULT_CALLS: Mapping[Effect, frozenset[CallKind]] = {Effect.LOST_ANSWER: _SUBMIT}
+# With a wrong one of these an answer would never end, or tear the connection: that is for hostile servers.
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OF_EVERY_EFFECT = frozenset({"effect", "calls", "model_id", "request_id", "prompt", "token", "times"})
 
 
@@ -115,6 +119,9 @@ def parse_fault(given: object) -> Fault:
         raise InvalidFaultError(f"{effect} needs {', '.join(missing)}")
     for key, value in given.items():
         _check(key, value)
+    _check_headers(given.get("headers", {}))
+    if effect is Effect.OUTAGE and "code" in given and given.get("drop"):
+        raise InvalidFaultError("outage takes code or drop, not both: a connection that is cut brings no code")
     values = {key: value for key, value in given.items() if key not in ("effect", "calls")}
     calls = _parse_calls(effect, given.get("calls"))
     if "request_id" in given and not calls & _OF_A_REQUEST:
@@ -142,6 +149,18 @@ def _check(key: str, value: object) -> None:
     is_right, wanted = _VALUES[key]
     if not is_right(value):
         raise InvalidFaultError(f"{key} must be {wanted}, not {value!r}")
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if name.lower() in _FRAMING:
+            raise InvalidFaultError(f"headers must not have {name}: the sandbox frames its answers by itself")
+        if not _HEADER_NAME.fullmatch(name):
+            raise InvalidFaultError(
+                f"headers must not have {name!r}: a name is letters, digits and some signs of ASCII"
+            )
+        if not (value.isascii() and value.isprintable()):
+            raise InvalidFaultError(f"headers must have printable ASCII as values, not {f'{name}: {value}'!r}")
 
 
 def _names(members: Iterable[StrEnum]) -> str:
@@ -172,6 +191,10 @@ def _are_headers(value: object) -> bool:
     return isinstance(value, Mapping) and all(_is_text(name) and isinstance(value[name], str) for name in value)
 
 
+def _can_be_sent(value: object) -> bool:
+    return not isinstance(value, str) or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 _TEXT = (_is_text, "a non-empty text")
 _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "effect": _TEXT,
@@ -183,7 +206,7 @@ _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "times": (lambda value: value is None or _is_whole(value, 1), "a number from 1, or null for no end"),
     "code": (_is_status, "an HTTP status from 200 to 599"),
     "error_code": (lambda value: _is_whole(value, 0), "a number"),
-    "body": (lambda value: True, "anything"),
+    "body": (_can_be_sent, "JSON, or text that UTF-8 can hold"),
     "headers": (_are_headers, "an object of texts"),
     "seconds": (_is_seconds, "a number of seconds"),
     "error": _TEXT,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from multidict import CIMultiDict
 
 from airflow_provider_runcomfy.sandbox.answers import ConnectionCutError, RefusedCallError
 from airflow_provider_runcomfy.sandbox.api import no_such_path
@@ -61,9 +64,11 @@ class FileSite:
         except SandboxError as error:
             logger.error("%s: %s", about.request_id, error)
             raise RefusedCallError(500, 500000, str(error)) from error
+        if not _is_of_the_file_begun(request, path):
+            request = request.clone(headers=CIMultiDict(_without_range(request)))
         if request.method == "GET" and (fault := self._gate.take(call, facts, Effect.TRUNCATE)):
             await _send_truncated(request, call, path, fault.after_bytes)
-        return _RecordedFile(path, call)
+        return _RecordedFile(path, call, request)
 
     async def _draw(self, request: Request) -> Path:
         """Draw the video once, however many ask for it; a failure is tried again at the next call."""
@@ -83,11 +88,15 @@ class FileSite:
 
 
 class _RecordedFile(web.FileResponse):
-    """A file whose status (200, 206, 304, 416) is known only when it is about to be sent."""
+    """A file as ``asked`` for; its status (200, 206, 304, 416) is known only when it is about to be sent."""
 
-    def __init__(self, path: Path, call: Call) -> None:
+    def __init__(self, path: Path, call: Call, asked: web.Request) -> None:
         super().__init__(path)
         self._call = call
+        self._asked = asked
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        return await super().prepare(self._asked)
 
     def set_status(self, status: int, reason: str | None = None) -> None:
         super().set_status(status, reason)
@@ -108,7 +117,7 @@ async def _send_truncated(request: web.Request, call: Call, path: Path, after_by
     response = web.StreamResponse(status=206 if partial else 200)
     response.content_type = "video/mp4"
     response.content_length = len(asked)
-    response.etag = f"{about.st_mtime_ns:x}-{about.st_size:x}"
+    response.etag = _etag(about)
     response.last_modified = about.st_mtime
     response.headers["Accept-Ranges"] = "bytes"
     if partial:
@@ -118,6 +127,24 @@ async def _send_truncated(request: web.Request, call: Call, path: Path, after_by
     content = await asyncio.to_thread(path.read_bytes)
     await response.write(content[asked.start : asked.stop][:after_bytes])
     raise ConnectionCutError
+
+
+def _etag(about: os.stat_result) -> str:
+    """Return the file's ETag as aiohttp's FileResponse makes it."""
+    return f"{about.st_mtime_ns:x}-{about.st_size:x}"
+
+
+def _is_of_the_file_begun(request: web.Request, path: Path) -> bool:
+    """Return whether ``If-Range``, where there is one, names this file; of ETags aiohttp takes no notice."""
+    given = request.headers.get("If-Range")
+    if given is None:
+        return True
+    about, date = path.stat(), request.if_range
+    return given == f'"{_etag(about)}"' or (date is not None and about.st_mtime <= date.timestamp())
+
+
+def _without_range(request: web.Request) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in request.headers.items() if name.lower() != "range"]
 
 
 def _asked_for(request: web.Request, size: int) -> range:

@@ -19,13 +19,15 @@ from airflow_provider_runcomfy.sandbox.engine import Engine
 from airflow_provider_runcomfy.sandbox.faultbook import FaultBook
 from airflow_provider_runcomfy.sandbox.files import RENDERERS, FileSite
 from airflow_provider_runcomfy.sandbox.gate import Gate
-from airflow_provider_runcomfy.sandbox.settings import SandboxError, SandboxSettings
+from airflow_provider_runcomfy.sandbox.settings import LOOPBACK, SandboxError, SandboxSettings
 from airflow_provider_runcomfy.sandbox.video import find_ffmpeg
 
 # What an official client caps a request at.
 _LARGEST_BODY = 64 * 2**20
 # A Dag with hundreds of mapped tasks connects at once.
 _BACKLOG = 1024
+# Plain http goes to a loopback address only, as the provider has it.
+_LOOPBACK_OF = {"": LOOPBACK, "0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
 # Calls that a fault delays need not end before the sandbox does.
 _PATIENCE_SECONDS = 1.0
 
@@ -65,7 +67,7 @@ async def serve(settings: SandboxSettings) -> AsyncIterator[Service]:
             Control(calls, faults, engine).add_routes(api.router)
             ModelApi(gate, engine, files_port).add_routes(api.router)
             async with _site(api, settings.host, settings.port) as port:
-                yield Service(_url(settings.host, port), _url(settings.host, files_port), calls, faults, engine)
+                yield Service(address(settings.host, port), address(settings.host, files_port), calls, faults, engine)
 
 
 @contextmanager
@@ -93,5 +95,7 @@ async def _site(application: web.Application, host: str, port: int) -> AsyncIter
         await runner.cleanup()
 
 
-def _url(host: str, port: int) -> str:
+def address(host: str, port: int) -> str:
+    """Return the URL of a site that listens on ``host``; where that is every address, its loopback one."""
+    host = _LOOPBACK_OF.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -15,6 +15,7 @@ from airflow_provider_runcomfy.api import wire
 from airflow_provider_runcomfy.api.errors import Money, RunComfyError, SubmissionUnknownError
 from airflow_provider_runcomfy.api.ids import is_request_id
 from airflow_provider_runcomfy.api.payload import Answer
+from airflow_provider_runcomfy.api.refusals import read_code
 from airflow_provider_runcomfy.api.types import (
     Balance,
     CancelOutcome,
@@ -118,6 +119,34 @@ def test_success_is_only_what_a_result_says_in_a_2xx_without_an_error(answer: An
     assert isinstance(status, RunComfyError) or status.state is not RequestState.SUCCEEDED
 
 
+FAILED_ANSWERS = st.builds(
+    lambda status, fields, headers: Answer(status, json.dumps({"status": "failed", **fields}).encode(), headers),
+    STATUSES,
+    st.dictionaries(st.sampled_from(["error_code", "error", "request_id", "status"]), VALUES, max_size=3),
+    HEADERS,
+)
+
+
+@settings(max_examples=300)
+@given(answer=ANSWERS | FAILED_ANSWERS)
+def test_a_failure_is_only_what_an_answer_says_of_this_request_and_none_of_token_gateway_or_patience(
+    answer: Answer,
+) -> None:
+    for parse, call in (
+        (wire.parse_status, wire.status_call(SETTINGS, REQUEST)),
+        (wire.parse_result, wire.result_call(SETTINGS, REQUEST)),
+    ):
+        got = parsed(parse, call, answer)
+        if isinstance(got, RunComfyError) or got.state is not RequestState.FAILED:
+            continue
+        said = json.loads(answer.body)
+        assert said.get("request_id", REQUEST) == REQUEST
+        assert read_code(said) not in (400002, 400004, 400005, 403001, 404001)
+        assert answer.is_success or (
+            answer.status in (400, 409, 422, 500) and said["status"].strip().lower() == "failed"
+        )
+
+
 @settings(max_examples=300)
 @given(answer=ANSWERS)
 def test_a_submit_is_an_id_of_a_2xx_without_an_error_or_certainly_refused_or_unknown(answer: Answer) -> None:
@@ -133,7 +162,7 @@ def test_a_submit_is_an_id_of_a_2xx_without_an_error_or_certainly_refused_or_unk
     else:
         assert got.money is Money.NOT_SPENT
         assert str(got).endswith("Nothing was charged.")
-        assert answer.status < 500 or got.error_code is not None
+        assert answer.status < 500 or got.error_code in (400001, 400002, 400004, 403001, 404001)
 
 
 @settings(max_examples=300)

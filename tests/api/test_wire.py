@@ -168,6 +168,13 @@ def test_an_accepted_submit_gives_the_request_id(body: object, status: int) -> N
     assert wire.parse_submit(SUBMIT, answer(body, status)) == REQUEST
 
 
+DOCUMENTED: dict[int, type[RunComfyError]] = {
+    400001: RefusedError,
+    400002: InsufficientBalanceError,
+    400004: AuthenticationError,
+    403001: ForbiddenError,
+    404001: NotFoundError,
+}
 REFUSALS = [
     pytest.param(400, refused(400001), RefusedError, "HTTP 400, error_code 400001", id="400001 model"),
     pytest.param(400, refused(400002), InsufficientBalanceError, "Add funds", id="400002 balance"),
@@ -182,7 +189,10 @@ REFUSALS = [
     pytest.param(200, refused("400001"), RefusedError, "error_code 400001", id="200 with a code as text"),
     pytest.param(200, refused(" 400001 "), RefusedError, "error_code 400001", id="a code with spaces"),
     pytest.param(200, refused(400001.0), RefusedError, "error_code 400001", id="a code as a float"),
-    pytest.param(500, refused(400002), InsufficientBalanceError, "HTTP 500", id="the code before the status"),
+    *(
+        pytest.param(500, refused(code), kind, f"HTTP 500, error_code {code}", id=f"500 with the documented {code}")
+        for code, kind in DOCUMENTED.items()
+    ),
     pytest.param(200, refused(422017), RefusedError, "error_code 422017", id="an unheard-of 422 code"),
     pytest.param(401, refused("E_AUTH"), AuthenticationError, "HTTP 401", id="no number: the status"),
     pytest.param(400, refused(17), RefusedError, "error_code 17", id="no status in the code: the status"),
@@ -246,6 +256,14 @@ AMBIGUOUS = [
     pytest.param(502, PAGE, id="502"),
     pytest.param(503, refused(503001), id="503"),
     pytest.param(504, b"", id="504"),
+    # Only the documented codes are RunComfy's word; that others begin with a status is inference.
+    pytest.param(500, refused(429000), id="500 with an undocumented 429 code"),
+    pytest.param(504, refused(429000), id="504 with an undocumented 429 code"),
+    pytest.param(502, refused(404000), id="502 with an undocumented 404 code"),
+    pytest.param(503, refused(422017), id="503 with an undocumented 422 code"),
+    pytest.param(409, refused(422017), id="409 with an undocumented 422 code"),
+    pytest.param(408, refused(400010), id="408 with an undocumented 400 code"),
+    pytest.param(302, refused(404000), id="302 with an undocumented 404 code"),
     pytest.param(100, b"", id="100"),
     pytest.param(999, b"", id="999"),
 ]
@@ -355,6 +373,8 @@ UNUSABLE = [
     pytest.param(500, status_of("completed"), "HTTP 500", id="500 with a status"),
     pytest.param(502, PAGE, "Bad gateway", id="502 page"),
     pytest.param(503, b"", "an empty answer (HTTP 503)", id="503 empty"),
+    pytest.param(502, refused(404000), "HTTP 502, error_code 404000", id="502 with an undocumented 404 code"),
+    pytest.param(500, refused(401003), "HTTP 500, error_code 401003", id="500 with an undocumented 401 code"),
 ]
 
 
@@ -532,9 +552,118 @@ def test_an_error_of_a_request_that_has_not_ended_or_was_cancelled_is_none_of_it
     assert wire.parse_result(RESULT, answer(status_of(word, error="No."))).error is None
 
 
-def test_a_failed_generation_with_the_code_of_a_refused_call_is_a_refused_call() -> None:
-    with pytest.raises(AuthenticationError):
-        wire.parse_result(RESULT, answer(status_of("failed", **refused(400004))))
+# --- An end that comes as an error -----------------------------------------------------------------------------------
+
+ENDED_BADLY = [
+    pytest.param(200, {"error_code": 500100, "error_message": "boom"}, id="200 with a code of its own"),
+    pytest.param(200, {"error_code": 503001, "error_message": "boom"}, id="200 with a 503 code"),
+    pytest.param(200, {"error_code": "E_NSFW", "error_message": "boom"}, id="200 with a word as code"),
+    pytest.param(400, {"error": "boom"}, id="400"),
+    pytest.param(400, {"error_code": 400010, "error_message": "boom"}, id="400 with a code of its own"),
+    pytest.param(409, {"error": "boom"}, id="409"),
+    pytest.param(422, {"error": [{"error": "boom"}]}, id="422"),
+    pytest.param(500, {"error": "boom"}, id="500"),
+    pytest.param(500, {"error_code": 500100, "error_message": "boom"}, id="500 with a code of its own"),
+    pytest.param(500, {"error_code": 7, "error_message": "boom"}, id="500 with a code that is no status"),
+    # 400001 was the refusal of a call until now, and waited for to the deadline: but it is about a model id, and no
+    # call about a request names one.
+    pytest.param(200, {"error_code": 400001, "error_message": "boom"}, id="200 with 400001"),
+    pytest.param(400, {"error_code": 400001, "error_message": "boom"}, id="400 with 400001"),
+]
+
+
+@pytest.mark.parametrize(("status", "fields"), ENDED_BADLY)
+@pytest.mark.parametrize("named", [{}, {"request_id": REQUEST}], ids=["no id", "its id"])
+def test_a_generation_that_failed_is_a_value_also_where_it_comes_as_an_error(
+    status: int, fields: dict[str, object], named: dict[str, object]
+) -> None:
+    got = answer({"status": "failed", **named, **fields}, status)
+    assert wire.parse_status(STATUS, got) == RequestStatus(REQUEST, RequestState.FAILED)
+    result = wire.parse_result(RESULT, got)
+    assert result.state is RequestState.FAILED
+    assert "boom" in (result.error or "")
+
+
+ERRORS_OF_THE_CALL = [
+    pytest.param(200, {"error_code": 400004}, AuthenticationError, id="200 with 400004"),
+    pytest.param(400, {"error_code": 400004}, AuthenticationError, id="400 with 400004"),
+    pytest.param(200, {"error_code": 401003}, AuthenticationError, id="200 with a 401 code"),
+    pytest.param(401, {}, AuthenticationError, id="401"),
+    pytest.param(401, {"error_code": 500100}, UnavailableError, id="401 with a 500 code"),
+    pytest.param(200, {"error_code": 403001}, ForbiddenError, id="200 with 403001"),
+    pytest.param(403, {}, ForbiddenError, id="403"),
+    pytest.param(200, {"error_code": 404001}, NotFoundError, id="200 with 404001"),
+    pytest.param(500, {"error_code": 404001}, NotFoundError, id="500 with 404001"),
+    pytest.param(404, {}, NotFoundError, id="404"),
+    pytest.param(200, {"error_code": 400002}, InsufficientBalanceError, id="200 with 400002"),
+    pytest.param(402, {}, InsufficientBalanceError, id="402"),
+    pytest.param(200, {"error_code": 429001}, RateLimitedError, id="200 with a 429 code"),
+    pytest.param(429, {}, RateLimitedError, id="429"),
+    pytest.param(302, {}, UnavailableError, id="302"),
+    pytest.param(407, {}, UnavailableError, id="407"),
+    pytest.param(408, {}, UnavailableError, id="408"),
+    pytest.param(502, {}, UnavailableError, id="502"),
+    pytest.param(503, {"error_code": 500100}, UnavailableError, id="503 with a code of its own"),
+    pytest.param(500, {"error_code": 503001}, UnavailableError, id="500 with a 503 code"),
+    pytest.param(504, {}, UnavailableError, id="504"),
+]
+
+
+@pytest.mark.parametrize(("status", "fields", "kind"), ERRORS_OF_THE_CALL)
+@pytest.mark.parametrize("call", [STATUS, RESULT], ids=["status", "result"])
+def test_an_error_about_token_request_or_gateway_is_no_failed_generation_whatever_it_calls_itself(
+    call: wire.Call, status: int, fields: dict[str, object], kind: type[RunComfyError]
+) -> None:
+    parse: Any = wire.parse_status if call is STATUS else wire.parse_result
+    with pytest.raises(kind):
+        parse(call, answer(status_of("failed", **fields), status))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        pytest.param(400, {"error": "boom"}, id="no status"),
+        pytest.param(200, {"error_code": 500100}, id="no status, with a code"),
+        # What error answers of all kinds call themselves.
+        pytest.param(500, {"status": "error", "error": "boom"}, id="the word error"),
+        pytest.param(400, {"status": 400, "error": "boom"}, id="a number"),
+        pytest.param(500, {"status": "fail", "error": "boom"}, id="the word fail"),
+        pytest.param(500, status_of("completed", error_code=500100), id="completed"),
+        pytest.param(500, status_of("cancelled"), id="cancelled"),
+        pytest.param(500, status_of("in_progress"), id="in_progress"),
+        pytest.param(200, status_of("in_progress", error_code=500100), id="in_progress with a code"),
+        pytest.param(500, {"status": "failed", "request_id": "other"}, id="another request"),
+        pytest.param(500, {"status": "failed", "request_id": None}, id="an id that is null"),
+        pytest.param(500, [status_of("failed")], id="a list"),
+    ],
+)
+@pytest.mark.parametrize("call", [STATUS, RESULT], ids=["status", "result"])
+def test_an_error_that_does_not_say_that_this_request_failed_stays_one(
+    call: wire.Call, status: int, body: object
+) -> None:
+    parse: Any = wire.parse_status if call is STATUS else wire.parse_result
+    with pytest.raises(RunComfyError):
+        parse(call, answer(body, status))
+
+
+@pytest.mark.parametrize("word", ["completed", "succeeded", "cancelled", "canceled"])
+def test_an_end_with_an_error_code_on_status_is_left_to_result(word: str) -> None:
+    # Also a cancelled one: a retry submits it anew, so it must be certain.
+    got = answer(status_of(word, error_code=500100))
+    assert wire.parse_status(STATUS, got) == RequestStatus(REQUEST, RequestState.COMPLETED)
+
+
+def test_cancelled_with_an_error_code_on_result_is_cancelled() -> None:
+    got = answer(status_of("cancelled", error_code=499001))
+    assert wire.parse_result(RESULT, got) == GenerationResult(REQUEST, RequestState.CANCELLED)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_not_ready_is_no_failure_whatever_stands_beside_it(status: int) -> None:
+    got = answer(status_of("failed", **refused(400005)), status)
+    assert wire.parse_result(RESULT, got).state is RequestState.IN_PROGRESS
+    with pytest.raises(RunComfyError):
+        wire.parse_status(STATUS, got)
 
 
 @pytest.mark.parametrize("fields", [{"error_code": 1}, {"error_code": ""}, {"error_code": 404001}], ids=repr)

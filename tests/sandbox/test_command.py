@@ -76,6 +76,8 @@ def test_it_ends_while_calls_are_under_way(tmp_path: Path) -> None:
         (["--queue-seconds", "-1"], "argument --queue-seconds: must be a number from 0"),
         (["--run-seconds", "inf"], "argument --run-seconds: must be a number from 0"),
         (["--port", "http"], "argument --port: invalid number value: 'http'"),
+        (["--port", "70000"], "argument --port: must be a number from 0 to 65535"),
+        (["--port", "-1"], "argument --port: must be a number from 0 to 65535"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

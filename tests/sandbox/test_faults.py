@@ -57,6 +57,28 @@ def test_each_effect_has_its_own_calls_and_times(given: dict[str, Any], calls: s
         pytest.param({"effect": "status", "code": 500, "calls": ["nope"]}, "cannot meet nope", id="unknown call"),
         pytest.param({"effect": "fail", "request_id": "x"}, "request_id cannot be met by submit", id="request id"),
         pytest.param({"effect": "status", "code": 500, "headers": {"A": 1}}, "headers must be", id="headers"),
+        *(
+            pytest.param({"effect": "status", "code": 500, "headers": {name: value}}, says, id=f"header {name!r}")
+            for name, value, says in (
+                (
+                    "Transfer-Encoding",
+                    "chunked",
+                    "headers must not have Transfer-Encoding: the sandbox frames its answers",
+                ),
+                ("content-length", "5", "headers must not have content-length: the sandbox frames its answers"),
+                ("Connection", "close", "headers must not have Connection: the sandbox frames its answers"),
+                ("X A", "b", "headers must not have 'X A': a name is letters, digits and some signs of ASCII"),
+                ("X-\xe9", "b", "headers must not have 'X-\xe9': a name is letters"),
+                ("X-A", "\xe9", "headers must have printable ASCII as values, not 'X-A: \xe9'"),
+                ("X-B", "a\r\nX-C: b", r"headers must have printable ASCII as values, not 'X-B: a\\r\\nX-C: b'"),
+            )
+        ),
+        pytest.param({"effect": "status", "code": 500, "body": "\ud800"}, "body must be JSON, or text that", id="body"),
+        pytest.param(
+            {"effect": "outage", "seconds": 1, "code": 503, "drop": True},
+            "outage takes code or drop, not both",
+            id="or",
+        ),
         pytest.param({"effect": "truncate", "after_bytes": 1.5}, "after_bytes must be", id="bytes"),
         pytest.param({"effect": "fail", "prompt": ""}, "prompt must be a non-empty text", id="empty prompt"),
     ],

@@ -60,6 +60,34 @@ def test_a_part_of_a_file(caller: Caller) -> None:
     assert get(url, Range=f"bytes={size}-").status_code == 416
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
+@pytest.mark.parametrize(
+    "if_range", ['"of-another-file"', 'W/"{etag}"', "Fri, 20 Nov 2020 14:00:00 GMT", "{etag}", "soon"], ids=repr
+)
+def test_a_part_of_a_file_that_is_not_the_one_begun_is_the_whole_file(caller: Caller, if_range: str, cut: bool) -> None:
+    url = caller.video_url()
+    whole = get(url)
+    asked = {"Range": "bytes=100-", "If_Range": if_range.format(etag=whole.headers["ETag"].strip('"'))}
+    if cut:
+        caller.sandbox.add_fault("truncate", after_bytes=1000)
+        response, content = cut_get(url, **asked)
+        assert (response.status_code, content) == (200, whole.content[:1000])
+    else:
+        response = get(url, **asked)
+        assert (response.status_code, response.content) == (200, whole.content)
+    assert "Content-Range" not in response.headers
+    assert response.headers["Content-Length"] == whole.headers["Content-Length"]
+    assert caller.sandbox.calls()[-1].status == 200
+
+
+@pytest.mark.parametrize("validator", ["ETag", "Last-Modified"])
+def test_a_part_of_the_file_that_was_begun(caller: Caller, validator: str) -> None:
+    url = caller.video_url()
+    whole = get(url)
+    part = get(url, Range="bytes=100-", If_Range=whole.headers[validator])
+    assert (part.status_code, part.content) == (206, whole.content[100:])
+
+
 def test_head_tells_the_size(caller: Caller) -> None:
     url = caller.video_url()
     response = requests.head(url, timeout=30)
