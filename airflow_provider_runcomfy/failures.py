@@ -96,6 +96,16 @@ def submit_unanswered(
     return UnknownSubmissionError(f"{error} It was sent at {intent.intent_at}. {how_to_settle}")
 
 
+def intent_not_recorded(error: Exception, intent: Submission, *, taken_back: bool) -> RunComfyRetryableError:
+    """Return the error for a submit that was not sent because the store did not say that it kept the intent."""
+    if taken_back:
+        return RunComfyRetryableError(f"{error} Nothing was submitted; a retry tries again.")
+    return RunComfyRetryableError(
+        f"{error} Nothing was submitted; a retry tries again. If it stops with an unknown submission of "
+        f"{intent.intent_at}, that one was certainly not sent."
+    )
+
+
 def submission_not_recorded(error: Exception, taken: Submission, how_to_settle: str) -> UnknownSubmissionError:
     """Return the error for a request of this try whose id the store did not take."""
     return UnknownSubmissionError(

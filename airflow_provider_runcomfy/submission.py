@@ -8,10 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import pendulum
-
 from airflow_provider_runcomfy import failures
-from airflow_provider_runcomfy.api.errors import RunComfyError, SubmissionUnknownError
 from airflow_provider_runcomfy.api.moderation import is_moderation
 from airflow_provider_runcomfy.api.polling import NOT_FOUND_GRACE_SECONDS
 from airflow_provider_runcomfy.api.schema import check_inputs
@@ -21,7 +18,6 @@ from airflow_provider_runcomfy.exceptions import (
     RunComfyFailError,
     RunComfyRetryableError,
     airflow_errors,
-    to_airflow,
 )
 from airflow_provider_runcomfy.ledger import (
     Attach,
@@ -37,6 +33,7 @@ from airflow_provider_runcomfy.ledger import (
     look_at,
     was_cleared,
 )
+from airflow_provider_runcomfy.posting import Posting
 from airflow_provider_runcomfy.record import Outcome, Record, Submission, hash_inputs, readable
 from airflow_provider_runcomfy.store import RecordStore, record_store
 
@@ -153,9 +150,7 @@ class _Flow:
         call = self._prepare()
         if replaces is not None:
             record = self._cancel(record, replaces)
-        intent = self._intent()
-        self._write(self._adding(record, intent), "Nothing was submitted; a retry tries again.")
-        return self._post(call, record, intent)
+        return self._post(call, record)
 
     def _prepare(self) -> Call:
         """Return the encoded call; whatever can fail before the intent is written fails here."""
@@ -172,50 +167,23 @@ class _Flow:
                 )
             return client.prepare_submit(order.model_id, checked.inputs)
 
-    def _intent(self) -> Submission:
-        return Submission(
-            intent_at=_iso_now(),
-            try_number=self._attempt.try_number,
-            model_id=self._order.model_id,
-            conn_id=self._order.conn_id,
-            inputs=readable(self._order.inputs),
-            inputs_hash=self._attempt.inputs_hash,
+    def _post(self, call: Call, earlier: Record) -> Obtained:
+        order, attempt = self._order, self._attempt
+        posting = Posting(
+            self._hook.client,
+            self._store,
+            self._log,
+            earlier=earlier,
+            max_tries=attempt.max_tries,
+            will_resubmit=order.on_unknown_submission == "resubmit",
         )
-
-    def _post(self, call: Call, earlier: Record, intent: Submission) -> Obtained:
-        try:
-            request_id = self._hook.client.submit(call)
-        except SubmissionUnknownError as error:
-            raise failures.submit_unanswered(
-                error, intent, self._store.how_to_settle, will_resubmit=self._order.on_unknown_submission == "resubmit"
-            ) from None
-        except RunComfyError as error:
-            refused = replace(intent, outcome=Outcome.REFUSED, detail=str(error))
-            # A clear that came to nothing is still to be answered: the record keeps the max_tries from before it.
-            self._record_refusal(earlier.adding(refused, max_tries=earlier.max_tries), error)
-            raise to_airflow(error) from None
-        now = time.time()
-        # Logged before it is recorded: should the try die in between, a person finds the id here.
-        self._log.info("RunComfy accepted request %s for %s; it will be charged.", request_id, self._order.model_id)
+        inputs = readable(order.inputs)
+        new = Submission("", attempt.try_number, order.model_id, order.conn_id, inputs, attempt.inputs_hash)
+        taken = posting.send(call, new)
+        now = time.time() if taken.submitted_at is None else taken.submitted_at
         deadline = self._new_deadline(now)
-        taken = replace(intent, request_id=request_id, submitted_at=now, deadline=deadline)
-        self._record_id(self._adding(earlier, taken), taken)
-        return Obtained(request_id, now, deadline)
-
-    def _adding(self, record: Record, submission: Submission) -> Record:
-        return record.adding(submission, max_tries=self._attempt.max_tries)
-
-    def _record_refusal(self, record: Record, error: RunComfyError) -> None:
-        try:
-            self._store.write(record)
-        except RunComfyRetryableError as trouble:
-            self._log.warning("%s The next try will not know that this was refused: %s", trouble, error)
-
-    def _record_id(self, record: Record, taken: Submission) -> None:
-        try:
-            self._store.write(record)
-        except RunComfyRetryableError as error:
-            raise failures.submission_not_recorded(error, taken, self._store.how_to_settle) from None
+        posting.record(replace(taken, deadline=deadline))
+        return Obtained(_id(taken), now, deadline)
 
     def _attach(self, record: Record, new_budget: bool) -> Obtained:
         last = _last(record)
@@ -296,7 +264,3 @@ def _id(submission: Submission) -> str:
     if submission.request_id is None:
         raise ValueError("a submission without a request id")
     return submission.request_id
-
-
-def _iso_now() -> str:
-    return pendulum.now("UTC").isoformat(timespec="milliseconds")

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
 from airflow_provider_runcomfy.api.errors import (
     InsufficientBalanceError,
     NotSentError,
     RefusedError,
-    RunComfyError,
     SubmissionUnknownError,
 )
 from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult, RequestState
@@ -19,8 +20,8 @@ from airflow_provider_runcomfy.exceptions import RequestNotAvailableError, RunCo
 MODERATED = "refused by content moderation"
 FAILED = "out of memory"
 
-#: How a submit may end: whether RunComfy takes it, and what the client raises.
-SUBMITS: dict[str, tuple[bool, type[RunComfyError] | None]] = {
+#: How a POST may end: whether RunComfy takes it, and what the client raises.
+POSTS: dict[str, tuple[bool, type[BaseException] | None]] = {
     "taken": (True, None),
     "refused": (False, RefusedError),
     "no balance": (False, InsufficientBalanceError),
@@ -28,6 +29,24 @@ SUBMITS: dict[str, tuple[bool, type[RunComfyError] | None]] = {
     "unanswered but taken": (True, SubmissionUnknownError),
     "unanswered and not taken": (False, SubmissionUnknownError),
 }
+#: How a submit may end that is sent again where it certainly was not taken.
+SUBMITS = [*POSTS, *(f"not sent, then {end}" for end in POSTS)]
+
+
+def ends_of(submit_ends: str) -> tuple[str, str]:
+    """Return how the first POST of a submit ends, and how every further one does."""
+    first, _, then = submit_ends.partition(", then ")
+    return first, then or first
+
+
+def resending(pause: Callable[[], None]) -> Callable[[], Retrying]:
+    """Return a rule like the client's, of two POSTs and without a clock."""
+    return lambda: Retrying(
+        retry=retry_if_exception_type(NotSentError),
+        stop=stop_after_attempt(2),
+        sleep=lambda seconds: pause(),
+        reraise=True,
+    )
 
 
 @dataclass
@@ -89,6 +108,7 @@ class Hook:
     on_cancel: Callable[[str], None]
     submit_ends: str = "taken"
     outage: bool = False
+    posts: int = 0
 
     @property
     def client(self) -> Hook:
@@ -97,10 +117,12 @@ class Hook:
     def prepare_submit(self, model_id: str, inputs: Any) -> tuple[str, Any]:
         return model_id, inputs
 
-    def submit(self, call: tuple[str, Any]) -> str:
+    def submit_once(self, call: tuple[str, Any]) -> str:
         self.point()
         self.on_post()
-        taken, error = SUBMITS[self.submit_ends]
+        end = ends_of(self.submit_ends)[self.posts > 0]
+        self.posts += 1
+        taken, error = POSTS[end]
         request_id = "none"
         if taken:
             request = self.runcomfy.take(self.account, *call, self.try_number)
@@ -108,7 +130,7 @@ class Hook:
             self.on_taken(request)
         self.point()
         if error is not None:
-            raise error(f"the submit was {self.submit_ends}.")
+            raise error(f"the submit was {end}.")
         return request_id
 
     def get_result(self, request_id: str) -> GenerationResult:

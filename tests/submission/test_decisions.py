@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from airflow_provider_runcomfy import posting
 from airflow_provider_runcomfy.api.types import RequestState
 from airflow_provider_runcomfy.exceptions import (
     GenerationFailedError,
@@ -22,8 +23,12 @@ from airflow_provider_runcomfy.exceptions import (
     UnreadableRecordError,
 )
 from airflow_provider_runcomfy.submission import Obtained, Order, obtain
-from tests.submission.account import FAILED, MODERATED, Account, Hook
+from tests.submission.account import FAILED, MODERATED, Account, Hook, resending
 from tests.submission.parts import Log, StateStore, TaskInstance, context_of
+
+
+class KillError(BaseException):
+    """A kill, or a time-out of Airflow's, which is no Exception either."""
 
 
 class Task:
@@ -35,9 +40,21 @@ class Task:
         self.log = Log()
         self.runcomfy = Account()
         self.writes_until_failure: int | None = None
+        self.loses_answer_of_write: int | None = None
+        self.killed_at: str | None = None
         self.cancelled: list[str] = []
 
+    def kill_at(self, point: str) -> None:
+        """Let the running try be killed at a point of its submit."""
+        if point == self.killed_at:
+            raise KillError
+
     def _store_call(self, call: str) -> None:
+        if call == "kept" and self.loses_answer_of_write is not None:
+            self.loses_answer_of_write -= 1
+            if self.loses_answer_of_write < 0:
+                self.loses_answer_of_write = None
+                raise OSError("no answer")
         if call == "set" and self.writes_until_failure is not None:
             self.writes_until_failure -= 1
             if self.writes_until_failure < 0:
@@ -52,7 +69,7 @@ class Task:
             order["conn_id"],
             self.ti.try_number,
             point=lambda: None,
-            on_post=lambda: None,
+            on_post=lambda: self.kill_at("post"),
             on_taken=lambda request: None,
             on_cancel=self.cancelled.append,
             submit_ends=submit_ends,
@@ -81,8 +98,10 @@ class Task:
 
 
 @pytest.fixture
-def task() -> Task:
-    return Task()
+def task(monkeypatch: pytest.MonkeyPatch) -> Task:
+    task = Task()
+    monkeypatch.setattr(posting, "resending", resending(lambda: task.kill_at("pause")))
+    return task
 
 
 def test_a_clear_whose_submit_was_refused_is_still_to_be_answered_by_the_retry(task: Task) -> None:
@@ -170,13 +189,65 @@ def test_a_token_of_another_account_does_not_lose_what_was_paid(task: Task) -> N
 def test_without_its_intent_stored_nothing_is_submitted(task: Task) -> None:
     task.writes_until_failure = 0
     said = task.fails(RunComfyRetryableError)
-    assert said == (
-        "The task state store could not be written (OSError: no answer). Nothing was submitted; a retry tries again."
+    assert said.startswith(
+        "The task state store could not be written (OSError: no answer). Nothing was submitted; a retry tries again. "
+        "If it stops with an unknown submission of "
     )
+    assert said.endswith(", that one was certainly not sent.")
     assert task.runcomfy.requests == {}
     task.writes_until_failure = None
     task.ti.retry()
     assert task.run().request_id == "request-1"
+
+
+def test_an_intent_whose_answer_was_lost_is_taken_back_since_nothing_was_sent(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.SUCCEEDED)
+    task.ti.clear()
+    task.loses_answer_of_write = 0
+    said = task.fails(RunComfyRetryableError, "b")
+    assert said == (
+        "The task state store could not be written (OSError: no answer). Nothing was submitted; a retry tries again."
+    )
+    assert len(task.runcomfy.requests) == 1
+    task.ti.retry()
+    assert task.run("b").request_id == "request-2"
+
+
+def test_a_kill_in_the_pause_before_a_submit_is_sent_again_leaves_nothing_unknown(task: Task) -> None:
+    task.killed_at = "pause"
+    with pytest.raises(KillError):
+        task.run(submit_ends="not sent")
+    assert task.outcomes == ["refused"]
+    assert "charge it" not in task.log.text
+    task.ti.retry()
+    assert task.run().request_id == "request-1"
+
+
+def test_a_submit_that_is_sent_again_is_one_submission_of_the_time_of_its_last_post(task: Task) -> None:
+    assert task.run(submit_ends="not sent, then taken").request_id == "request-1"
+    assert task.outcomes == [None]
+
+
+def test_a_submit_that_is_sent_again_and_not_answered_is_unknown(task: Task) -> None:
+    task.fails(UnknownSubmissionError, submit_ends="not sent, then unanswered but taken")
+    task.ti.retry()
+    task.fails(UnknownSubmissionError)
+    assert len(task.runcomfy.requests) == 1
+
+
+def test_a_try_that_is_ended_during_its_post_says_that_it_may_be_charged(task: Task) -> None:
+    task.killed_at = "post"
+    with pytest.raises(KillError):
+        task.run()
+    assert task.store is not None
+    [intent] = task.store.submissions
+    assert task.log.lines[-1] == (
+        f"This try was ended (KillError) while its submit to model/a of {intent['intent_at']} was under way: RunComfy "
+        "may have taken it and charge it."
+    )
+    task.ti.retry()
+    assert intent["intent_at"] in task.fails(UnknownSubmissionError)
 
 
 @pytest.mark.parametrize("policy", ["fail", "resubmit"])
