@@ -123,6 +123,25 @@ def submission_changed(last: Submission, model_id: str, conn_id: str) -> Submiss
     )
 
 
+def cannot_be_asked_for(last: Submission, error: Exception) -> RunComfyConnectionError:
+    """Return the error for a request that was paid for, and a connection that does not serve to ask for it."""
+    # True of this call, and misread beside a request that is charged.
+    reason = str(error).removesuffix(" Nothing was sent, nothing was charged.")
+    return RunComfyConnectionError(
+        f"This try could not ask for request {last.request_id}, which try {last.try_number} submitted: it goes on and "
+        f"is charged. {_sentence(reason)} Mend the connection, then {SUBMITTER.again}."
+    )
+
+
+def clear_not_decided(last: Submission, error: Exception) -> RunComfyRetryableError:
+    """Return the error for a cleared task that cannot know yet what became of its request."""
+    return RunComfyRetryableError(
+        f"{_sentence(str(error))} The task was cleared, and what that does depends on what became of request "
+        f"{last.request_id}, which try {last.try_number} submitted and which is charged. Nothing was submitted; a "
+        "retry asks again."
+    )
+
+
 def without_result(
     request_id: str,
     ending: Ending,

@@ -9,12 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_runcomfy import failures
-from airflow_provider_runcomfy.api.moderation import is_moderation
-from airflow_provider_runcomfy.api.polling import NOT_FOUND_GRACE_SECONDS
 from airflow_provider_runcomfy.api.schema import check_inputs
-from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult, RequestState
+from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult
 from airflow_provider_runcomfy.exceptions import (
-    RequestNotAvailableError,
     RunComfyFailError,
     RunComfyRetryableError,
     airflow_errors,
@@ -22,7 +19,6 @@ from airflow_provider_runcomfy.exceptions import (
 from airflow_provider_runcomfy.ledger import (
     Attach,
     Attempt,
-    Fate,
     OnClear,
     OnUnknownSubmission,
     Refusal,
@@ -30,9 +26,8 @@ from airflow_provider_runcomfy.ledger import (
     Submit,
     Use,
     decide,
-    look_at,
-    was_cleared,
 )
+from airflow_provider_runcomfy.looking import look
 from airflow_provider_runcomfy.posting import Posting
 from airflow_provider_runcomfy.record import Outcome, Record, Submission, hash_inputs, readable
 from airflow_provider_runcomfy.store import RecordStore, record_store
@@ -114,8 +109,8 @@ class _Flow:
 
     def run(self) -> Obtained:
         record = self._store.read()
-        fate, result = self._look(record)
-        decision = decide(record, self._attempt, fate)
+        seen = look(record, self._attempt, self._hook, self._log)
+        decision = decide(record, self._attempt, seen.fate)
         if note := getattr(decision, "note", ""):
             self._log.warning("%s", note)
         match decision:
@@ -124,27 +119,9 @@ class _Flow:
             case Attach(new_budget=new_budget):
                 return self._attach(record, new_budget)
             case Use():
-                return self._use(record, result)
+                return self._use(record, seen.result)
             case Refuse(refusal=refusal):
-                raise self._refusal(record, refusal, result)
-
-    def _look(self, record: Record) -> tuple[Fate | None, GenerationResult | None]:
-        request_id = look_at(record, self._attempt)
-        if request_id is None:
-            return None, None
-        try:
-            result = self._hook.get_result(request_id)
-        except RequestNotAvailableError:
-            return (Fate.WAITING if _is_new(record) else Fate.GONE), None
-        except RunComfyRetryableError as error:
-            if was_cleared(record, self._attempt):
-                raise RunComfyRetryableError(
-                    f"{error} The task was cleared, and what that does depends on what became of this request. "
-                    "Nothing was submitted; a retry asks again."
-                ) from None
-            # An outage does not end a wait that is paid for: whoever waits bears it until the deadline.
-            return Fate.WAITING, None
-        return _fate(result), result
+                raise self._refusal(record, refusal, seen.result)
 
     def _submit(self, record: Record, replaces: str | None) -> Obtained:
         call = self._prepare()
@@ -239,19 +216,6 @@ class _Flow:
         reason = (result.error if result else None) or last.detail or ""
         will_resubmit = refusal is Refusal.FAILED_WILL_RESUBMIT
         return failures.generation_failed(_id(last), reason, last.model_id, will_resubmit=will_resubmit)
-
-
-def _fate(result: GenerationResult) -> Fate:
-    if result.state is RequestState.SUCCEEDED:
-        return Fate.SUCCEEDED
-    if result.state is RequestState.FAILED:
-        return Fate.MODERATED if is_moderation(result.error) else Fate.FAILED
-    return Fate.CANCELLED if result.state is RequestState.CANCELLED else Fate.WAITING
-
-
-def _is_new(record: Record) -> bool:
-    submitted_at = _last(record).submitted_at
-    return submitted_at is not None and time.time() - submitted_at < NOT_FOUND_GRACE_SECONDS
 
 
 def _last(record: Record) -> Submission:

@@ -213,7 +213,7 @@ def _inner(error: BaseException) -> BaseException | None:
 
 
 def resending() -> Retrying:
-    """Return the rule by which a submit is sent again: for up to 30 s, only where RunComfy certainly did not take it."""
+    """Return the rule by which a submit is sent again: for up to 30 s, and only where it certainly was not taken."""
     return Retrying(
         retry=retry_if_exception_type((NotSentError, RateLimitedError)),
         wait=patience,

@@ -97,6 +97,7 @@ class Hook:
     :param on_post: called when a submit leaves the machine.
     :param on_taken: called when RunComfy has taken one.
     :param on_cancel: called when a request is to be cancelled.
+    :param trouble: what every call that only reads raises, until the connection was read so many times more.
     """
 
     runcomfy: Account
@@ -108,7 +109,10 @@ class Hook:
     on_cancel: Callable[[str], None]
     submit_ends: str = "taken"
     outage: bool = False
+    trouble: Exception | None = None
+    mended_at_read: int = 99
     posts: int = 0
+    connection_reads: int = 0
 
     @property
     def client(self) -> Hook:
@@ -147,7 +151,12 @@ class Hook:
         self.point()
         return CancelOutcome.CANCELLED
 
+    def forget_connection(self) -> None:
+        self.connection_reads += 1
+
     def _answer(self) -> None:
         self.point()
+        if self.trouble is not None and self.connection_reads < self.mended_at_read:
+            raise self.trouble
         if self.outage:
             raise RunComfyRetryableError("RunComfy is not available.")

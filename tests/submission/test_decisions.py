@@ -16,6 +16,7 @@ from airflow_provider_runcomfy.exceptions import (
     GenerationModeratedError,
     InsufficientBalanceError,
     RequestNotAvailableError,
+    RunComfyConnectionError,
     RunComfyRetryableError,
     SubmissionChangedError,
     SubmissionRefusedError,
@@ -43,6 +44,7 @@ class Task:
         self.loses_answer_of_write: int | None = None
         self.killed_at: str | None = None
         self.cancelled: list[str] = []
+        self.pauses: list[float] = []
 
     def kill_at(self, point: str) -> None:
         """Let the running try be killed at a point of its submit."""
@@ -61,7 +63,15 @@ class Task:
                 raise OSError("no answer")
 
     def run(
-        self, inputs: str = "a", *, submit_ends: str = "taken", outage: bool = False, waits: bool = True, **order: Any
+        self,
+        inputs: str = "a",
+        *,
+        submit_ends: str = "taken",
+        outage: bool = False,
+        trouble: Exception | None = None,
+        mended_at_read: int = 99,
+        waits: bool = True,
+        **order: Any,
     ) -> Obtained:
         order = {"model_id": "model/a", "conn_id": "account_a", **order}
         hook: Any = Hook(
@@ -74,6 +84,8 @@ class Task:
             on_cancel=self.cancelled.append,
             submit_ends=submit_ends,
             outage=outage,
+            trouble=trouble,
+            mended_at_read=mended_at_read,
         )
         log: Any = self.log
         timeout = timedelta(hours=1) if waits else None
@@ -101,6 +113,7 @@ class Task:
 def task(monkeypatch: pytest.MonkeyPatch) -> Task:
     task = Task()
     monkeypatch.setattr(posting, "resending", resending(lambda: task.kill_at("pause")))
+    monkeypatch.setattr("airflow_provider_runcomfy.looking.time.sleep", task.pauses.append)
     return task
 
 
@@ -146,8 +159,8 @@ def test_a_clear_waits_for_an_outage_to_end_before_it_decides(task: Task) -> Non
     task.ti.clear()
     said = task.fails(RunComfyRetryableError, outage=True)
     assert said.endswith(
-        "The task was cleared, and what that does depends on what became of this request. Nothing was submitted; a "
-        "retry asks again."
+        "The task was cleared, and what that does depends on what became of request request-1, which try 1 submitted "
+        "and which is charged. Nothing was submitted; a retry asks again."
     )
     task.ti.retry()
     assert task.run().request_id == "request-1"
@@ -158,6 +171,61 @@ def test_a_retry_bears_an_outage(task: Task) -> None:
     task.becomes(RequestState.SUCCEEDED)
     task.ti.retry()
     assert task.run(outage=True) == first
+
+
+NO_CONNECTION = RunComfyConnectionError(
+    "There is no Airflow connection 'account_a'. Nothing was sent, nothing was charged."
+)
+REFUSED_TOKEN = RunComfyConnectionError("Result of request request-1: no (HTTP 401).")
+REFUSED_READS = [
+    pytest.param(SubmissionRefusedError("Result of request request-1: what? (HTTP 422)."), id="422"),
+    pytest.param(InsufficientBalanceError("Result of request request-1: no balance (HTTP 402)."), id="402"),
+]
+
+
+@pytest.mark.parametrize("how", ["retry", "clear"])
+@pytest.mark.parametrize("trouble", [NO_CONNECTION, REFUSED_TOKEN], ids=["no connection", "refused token"])
+def test_a_connection_that_does_not_serve_any_more_does_not_hide_what_was_paid(
+    task: Task, trouble: Exception, how: str
+) -> None:
+    reason = str(trouble).removesuffix(" Nothing was sent, nothing was charged.")
+    task.run()
+    getattr(task.ti, how)()
+    said = task.fails(RunComfyConnectionError, trouble=trouble)
+    assert said == (
+        "This try could not ask for request request-1, which try 1 submitted: it goes on and is charged. "
+        f"{reason} Mend the connection, then clear the task to wait for it again, with a new budget of time, which "
+        "pays nothing."
+    )
+    task.ti.clear()
+    assert task.run().request_id == "request-1"
+    assert len(task.runcomfy.requests) == 1
+
+
+@pytest.mark.parametrize("how", ["retry", "clear"])
+def test_a_token_that_was_replaced_meanwhile_is_read_once_more(task: Task, how: str) -> None:
+    task.run()
+    getattr(task.ti, how)()
+    assert task.run(trouble=REFUSED_TOKEN, mended_at_read=1).request_id == "request-1"
+    assert task.pauses == [5.0]
+
+
+@pytest.mark.parametrize("trouble", REFUSED_READS)
+def test_a_refused_look_does_not_end_a_wait_that_is_paid_for(task: Task, trouble: Exception) -> None:
+    first = task.run()
+    task.ti.retry()
+    assert task.run(trouble=trouble) == first
+    assert f"What became of request request-1 is not known now: {trouble}" in task.log.lines
+
+
+@pytest.mark.parametrize("trouble", REFUSED_READS)
+def test_a_clear_is_decided_when_a_look_is_not_refused_any_more(task: Task, trouble: Exception) -> None:
+    task.run()
+    task.ti.clear()
+    said = task.fails(RunComfyRetryableError, "b", trouble=trouble)
+    assert said.startswith(f"{trouble} The task was cleared")
+    assert "request-1, which try 1 submitted and which is charged" in said
+    assert len(task.runcomfy.requests) == 1
 
 
 def test_a_cancel_that_cannot_be_asked_for_does_not_stop_a_clear(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
