@@ -17,7 +17,7 @@ from airflow_provider_runcomfy.exceptions import (
     RunComfyRetryableError,
 )
 from airflow_provider_runcomfy.ledger import Attempt, Fate, look_at, was_cleared
-from airflow_provider_runcomfy.record import Record, Submission
+from airflow_provider_runcomfy.record import Outcome, Record, Submission
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
@@ -64,6 +64,18 @@ def look(record: Record, attempt: Attempt, hook: RunComfyHook, log: Logger) -> S
         log.warning("What became of request %s is not known now: %s", request_id, error)
         return Seen(Fate.WAITING)
     return Seen(_fate(result), result)
+
+
+def learned(record: Record, seen: Seen) -> Record:
+    """Return the record with what RunComfy has told of its latest request."""
+    last = record.last
+    if last is None or last.request_id is None or seen.fate in (None, Fate.WAITING):
+        return record
+    if seen.fate is Fate.GONE and last.is_adopted:
+        # The id may be mistyped: that says nothing of what was submitted.
+        return record
+    detail, cost_usd = (seen.result.error, seen.result.cost_usd) if seen.result else (None, None)
+    return record.ended(last.request_id, Outcome(seen.fate), detail=detail, cost_usd=cost_usd)
 
 
 def _ask(hook: RunComfyHook, request_id: str) -> GenerationResult:

@@ -27,7 +27,7 @@ from airflow_provider_runcomfy.ledger import (
     Use,
     decide,
 )
-from airflow_provider_runcomfy.looking import look
+from airflow_provider_runcomfy.looking import learned, look
 from airflow_provider_runcomfy.posting import Posting
 from airflow_provider_runcomfy.record import Outcome, Record, Submission, hash_inputs, readable
 from airflow_provider_runcomfy.store import RecordStore, record_store
@@ -111,6 +111,7 @@ class _Flow:
         record = self._store.read()
         seen = look(record, self._attempt, self._hook, self._log)
         decision = decide(record, self._attempt, seen.fate)
+        found, record = record, learned(record, seen)
         if note := getattr(decision, "note", ""):
             self._log.warning("%s", note)
         match decision:
@@ -121,7 +122,8 @@ class _Flow:
             case Use():
                 return self._use(record, seen.result)
             case Refuse(refusal=refusal):
-                raise self._refusal(record, refusal, seen.result)
+                self._note(found, record)
+                raise self._refusal(record, refusal)
 
     def _submit(self, record: Record, replaces: str | None) -> Obtained:
         call = self._prepare()
@@ -172,7 +174,7 @@ class _Flow:
 
     def _use(self, record: Record, result: GenerationResult | None) -> Obtained:
         last = _last(record)
-        self._keep(record.changing(_id(last), outcome=Outcome.SUCCEEDED), _id(last))
+        self._keep(record, _id(last))
         self._log.info("Request %s, submitted by try %s, has succeeded: it is used.", last.request_id, last.try_number)
         return Obtained(_id(last), last.submitted_at, last.deadline, result)
 
@@ -188,6 +190,15 @@ class _Flow:
             self._store.write(record)
         except RunComfyRetryableError as error:
             raise RunComfyRetryableError(f"{error} {otherwise}") from None
+
+    def _note(self, found: Record, learned: Record) -> None:
+        """Write what became of the latest request, for a try that ends here; the next one asks RunComfy anyway."""
+        if learned == found:
+            return
+        try:
+            self._store.write(learned)
+        except RunComfyRetryableError as error:
+            self._log.warning("%s The record does not show what became of the latest request.", error)
 
     def _cancel(self, record: Record, request_id: str) -> Record:
         try:
@@ -205,7 +216,7 @@ class _Flow:
     def _new_deadline(self, now: float) -> float | None:
         return None if self._order.timeout is None else now + self._order.timeout.total_seconds()
 
-    def _refusal(self, record: Record, refusal: Refusal, result: GenerationResult | None) -> AirflowException:
+    def _refusal(self, record: Record, refusal: Refusal) -> AirflowException:
         last = _last(record)
         if refusal is Refusal.UNKNOWN_SUBMISSION:
             return failures.unknown_submission(last, self._order.model_id, self._store.how_to_settle)
@@ -213,9 +224,8 @@ class _Flow:
             return failures.submission_changed(last, self._order.model_id, self._order.conn_id)
         if refusal is Refusal.GONE:
             return failures.request_gone(_id(last), last.model_id)
-        reason = (result.error if result else None) or last.detail or ""
         will_resubmit = refusal is Refusal.FAILED_WILL_RESUBMIT
-        return failures.generation_failed(_id(last), reason, last.model_id, will_resubmit=will_resubmit)
+        return failures.generation_failed(_id(last), last.detail or "", last.model_id, will_resubmit=will_resubmit)
 
 
 def _last(record: Record) -> Submission:

@@ -61,13 +61,14 @@ class Request:
     state: RequestState = RequestState.IN_QUEUE
     error: str | None = None
     gone: bool = False
+    cost_usd: float | None = None
 
     @property
     def goes_on(self) -> bool:
         return self.state in (RequestState.IN_QUEUE, RequestState.IN_PROGRESS)
 
     def result(self) -> GenerationResult:
-        return GenerationResult(self.request_id, self.state, error=self.error)
+        return GenerationResult(self.request_id, self.state, error=self.error, cost_usd=self.cost_usd)
 
 
 class Account:

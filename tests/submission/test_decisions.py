@@ -98,10 +98,16 @@ class Task:
         assert type(caught.value) is kind
         return str(caught.value)
 
-    def becomes(self, state: RequestState, error: str | None = None) -> None:
+    def becomes(self, state: RequestState, error: str | None = None, cost_usd: float | None = None) -> None:
         """The newest request ends."""
         request = [*self.runcomfy.requests.values()][-1]
-        request.state, request.error = state, error
+        request.state, request.error, request.cost_usd = state, error, cost_usd
+
+    @property
+    def ends(self) -> list[tuple[Any, ...]]:
+        """What the record says became of each submission, why, and what it cost."""
+        assert self.store is not None
+        return [(item["outcome"], item["detail"], item["cost_usd"]) for item in self.store.submissions]
 
     @property
     def outcomes(self) -> list[Any]:
@@ -124,7 +130,7 @@ def test_a_clear_whose_submit_was_refused_is_still_to_be_answered_by_the_retry(t
     task.fails(RunComfyRetryableError, "b", submit_ends="not sent")
     task.ti.retry()
     assert task.run("b").request_id == "request-2"
-    assert task.outcomes == [None, "refused", None]
+    assert task.outcomes == ["succeeded", "refused", None]
     task.ti.retry()
     assert task.run("b").request_id == "request-2"
 
@@ -239,6 +245,60 @@ def test_a_cancel_that_cannot_be_asked_for_does_not_stop_a_clear(task: Task, mon
     assert "cancelling it: not known: Cancel of request request-1: what? (HTTP 400)." in task.log.text
     assert task.store is not None
     assert task.store.submissions[0]["outcome"] is None
+
+
+LEARNED = [
+    pytest.param(RequestState.FAILED, FAILED, 0.1, ("failed", FAILED, 0.1), id="failed"),
+    pytest.param(RequestState.FAILED, MODERATED, 0.2, ("moderated", MODERATED, 0.2), id="moderated"),
+    pytest.param(RequestState.SUCCEEDED, None, 0.5, ("succeeded", None, 0.5), id="succeeded"),
+    pytest.param(RequestState.CANCELLED, None, None, ("cancelled", None, None), id="cancelled"),
+]
+
+
+@pytest.mark.parametrize(("state", "error", "cost_usd", "end"), LEARNED)
+def test_what_became_of_a_request_is_recorded_with_its_cost_by_the_try_that_replaces_it(
+    task: Task, state: RequestState, error: str | None, cost_usd: float | None, end: tuple[Any, ...]
+) -> None:
+    task.run("a")
+    task.becomes(state, error, cost_usd)
+    task.ti.clear()
+    task.run("b")
+    assert task.ends == [end, (None, None, None)]
+
+
+@pytest.mark.parametrize(("state", "error", "cost_usd", "end"), LEARNED[:2])
+def test_what_became_of_a_request_is_recorded_with_its_cost_by_the_try_that_is_refused(
+    task: Task, state: RequestState, error: str | None, cost_usd: float | None, end: tuple[Any, ...]
+) -> None:
+    task.run()
+    task.becomes(state, error, cost_usd)
+    task.ti.retry()
+    task.fails(GenerationModeratedError if end[0] == "moderated" else GenerationFailedError)
+    assert task.ends == [end]
+
+
+def test_a_refused_try_whose_end_cannot_be_recorded_says_the_same(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.FAILED, FAILED)
+    task.ti.retry()
+    task.writes_until_failure = 0
+    assert FAILED in task.fails(GenerationFailedError)
+    assert "The record does not show what became of the latest request." in task.log.text
+
+
+def test_a_success_that_has_expired_since_stays_one_in_the_record(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.SUCCEEDED, cost_usd=0.5)
+    task.ti.retry()
+    task.run()
+    task.runcomfy.requests["request-1"].gone = True
+    assert task.store is not None
+    task.store.change_newest(submitted_at=1.0)
+    task.ti.retry()
+    task.fails(RequestNotAvailableError)
+    assert task.ends == [("succeeded", "RunComfy does not have it any more", 0.5)]
+    task.ti.clear()
+    assert task.run().request_id == "request-2"
 
 
 def test_a_token_of_another_account_does_not_lose_what_was_paid(task: Task) -> None:

@@ -88,6 +88,13 @@ def test_a_cost_that_is_known_is_not_forgotten(task: Task) -> None:
     assert task.noted == ("succeeded", None, 0.336)
 
 
+def test_what_a_failed_request_cost_is_noted(task: Task) -> None:
+    result = GenerationResult("r1", RequestState.FAILED, error="out of memory", cost_usd=0.112)
+    ending = Ending(End.FAILED, result, "out of memory")
+    finishing.failure("r1", ending, "model/a", task.context, task.log, will_resubmit=False)
+    assert task.noted == ("failed", "out of memory", 0.112)
+
+
 ENDINGS = [
     pytest.param(
         Ending(End.FAILED, reason="out of memory"),
