@@ -142,6 +142,16 @@ def clear_not_decided(last: Submission, error: Exception) -> RunComfyRetryableEr
     )
 
 
+def not_replaced(error: AirflowException, request_id: str | None) -> AirflowException:
+    """Return the error for a submit that came to nothing before it; ``request_id`` is what it was to replace."""
+    if request_id is None:
+        return error
+    return type(error)(
+        f"{error}\nThe earlier request {request_id} is not replaced: it goes on and is charged. Clear the task with "
+        "the model and inputs of then to wait for it, which pays nothing."
+    )
+
+
 def without_result(
     request_id: str,
     ending: Ending,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_runcomfy import failures
@@ -69,10 +70,15 @@ def look(record: Record, attempt: Attempt, hook: RunComfyHook, log: Logger) -> S
 def learned(record: Record, seen: Seen) -> Record:
     """Return the record with what RunComfy has told of its latest request."""
     last = record.last
-    if last is None or last.request_id is None or seen.fate in (None, Fate.WAITING):
+    if last is None or last.request_id is None:
         return record
-    if seen.fate is Fate.GONE and last.is_adopted:
-        # The id may be mistyped: that says nothing of what was submitted.
+    if last.is_adopted:
+        if seen.result is None:
+            # The id may be mistyped: that says nothing of what was submitted.
+            return record
+        # From now on it is as one that RunComfy named itself.
+        record = record.changing(last.request_id, submitted_at=_seconds(last.intent_at))
+    if seen.fate in (None, Fate.WAITING):
         return record
     detail, cost_usd = (seen.result.error, seen.result.cost_usd) if seen.result else (None, None)
     return record.ended(last.request_id, Outcome(seen.fate), detail=detail, cost_usd=cost_usd)
@@ -93,6 +99,14 @@ def _fate(result: GenerationResult) -> Fate:
     if result.state is RequestState.FAILED:
         return Fate.MODERATED if is_moderation(result.error) else Fate.FAILED
     return Fate.CANCELLED if result.state is RequestState.CANCELLED else Fate.WAITING
+
+
+def _seconds(intent_at: str) -> float:
+    try:
+        return datetime.fromisoformat(intent_at).timestamp()
+    except ValueError:
+        # Edited by a person.
+        return time.time()
 
 
 def _is_new(last: Submission) -> bool:

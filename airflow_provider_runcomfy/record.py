@@ -50,7 +50,8 @@ class Submission:
     :param inputs: as given, cut to a readable size; never a token.
     :param inputs_hash: of the inputs, uncut.
     :param request_id: what RunComfy named it; None while that is not known.
-    :param submitted_at: when RunComfy had taken it (seconds since the epoch).
+    :param submitted_at: when RunComfy had taken it (seconds since the epoch); for an id that a person wrote into the
+        record, once RunComfy has told of it, when it was about to be sent.
     :param deadline: when waiting for it ends (seconds since the epoch).
     :param outcome: what became of it.
     :param detail: the reason, for an outcome that has one.
@@ -77,8 +78,9 @@ class Submission:
 
     @property
     def is_adopted(self) -> bool:
-        """Whether a person wrote the id into the record: RunComfy's own answer comes with the time."""
-        return self.request_id is not None and self.submitted_at is None
+        """Whether a person wrote the id into the record, and RunComfy has not told of it yet."""
+        untold = self.submitted_at is None and self.outcome in (None, Outcome.GONE)
+        return self.request_id is not None and untold
 
 
 class MalformedRecordError(ValueError):

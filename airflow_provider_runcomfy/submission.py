@@ -116,7 +116,7 @@ class _Flow:
             self._log.warning("%s", note)
         match decision:
             case Submit(replaces=replaces):
-                return self._submit(record, replaces)
+                return self._submit(found, record, replaces)
             case Attach(new_budget=new_budget):
                 return self._attach(record, new_budget)
             case Use():
@@ -125,8 +125,12 @@ class _Flow:
                 self._note(found, record)
                 raise self._refusal(record, refusal)
 
-    def _submit(self, record: Record, replaces: str | None) -> Obtained:
-        call = self._prepare()
+    def _submit(self, found: Record, record: Record, replaces: str | None) -> Obtained:
+        try:
+            call = self._prepare()
+        except (RunComfyRetryableError, RunComfyFailError) as error:
+            self._note(found, record)
+            raise failures.not_replaced(error, replaces) from None
         if replaces is not None:
             record = self._cancel(record, replaces)
         return self._post(call, record)

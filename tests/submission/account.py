@@ -10,6 +10,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from airflow_provider_runcomfy.api.errors import (
     InsufficientBalanceError,
+    InvalidInputError,
     NotSentError,
     RefusedError,
     SubmissionUnknownError,
@@ -19,6 +20,7 @@ from airflow_provider_runcomfy.exceptions import RequestNotAvailableError, RunCo
 
 MODERATED = "refused by content moderation"
 FAILED = "out of memory"
+INVALID = {"prompt": "invalid"}
 
 #: How a POST may end: whether RunComfy takes it, and what the client raises.
 POSTS: dict[str, tuple[bool, type[BaseException] | None]] = {
@@ -120,6 +122,8 @@ class Hook:
         return self
 
     def prepare_submit(self, model_id: str, inputs: Any) -> tuple[str, Any]:
+        if inputs == INVALID:
+            raise InvalidInputError("The inputs have a fault; nothing was submitted.", model_id=model_id)
         return model_id, inputs
 
     def submit_once(self, call: tuple[str, Any]) -> str:

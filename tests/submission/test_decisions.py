@@ -15,6 +15,7 @@ from airflow_provider_runcomfy.exceptions import (
     GenerationFailedRetryableError,
     GenerationModeratedError,
     InsufficientBalanceError,
+    InvalidInputsError,
     RequestNotAvailableError,
     RunComfyConnectionError,
     RunComfyRetryableError,
@@ -103,6 +104,11 @@ class Task:
         request = [*self.runcomfy.requests.values()][-1]
         request.state, request.error, request.cost_usd = state, error, cost_usd
 
+    def adopt(self, request_id: str) -> None:
+        """A person writes the id into the record."""
+        assert self.store is not None
+        self.store.change_newest(request_id=request_id)
+
     @property
     def ends(self) -> list[tuple[Any, ...]]:
         """What the record says became of each submission, why, and what it cost."""
@@ -158,6 +164,74 @@ def test_a_running_request_is_replaced_but_not_forgotten(task: Task) -> None:
     task.ti.clear()
     assert task.run("a").request_id == "request-1"
     assert len(task.runcomfy.requests) == 1
+
+
+def test_a_request_that_invalid_inputs_cannot_replace_is_named(task: Task) -> None:
+    task.run("a")
+    task.ti.clear()
+    said = task.fails(InvalidInputsError, "invalid")
+    assert said.endswith(
+        "The earlier request request-1 is not replaced: it goes on and is charged. Clear the task with the model and "
+        "inputs of then to wait for it, which pays nothing."
+    )
+    assert task.cancelled == []
+    task.ti.clear()
+    assert task.run("a").request_id == "request-1"
+
+
+def test_what_became_of_a_request_is_recorded_although_nothing_can_be_submitted_in_its_place(task: Task) -> None:
+    task.run("a")
+    task.becomes(RequestState.FAILED, FAILED, 0.1)
+    task.ti.clear()
+    task.fails(InvalidInputsError, "invalid")
+    assert task.ends == [("failed", FAILED, 0.1)]
+
+
+@pytest.mark.parametrize("state", [RequestState.IN_PROGRESS, RequestState.SUCCEEDED])
+def test_an_adopted_request_is_taken_up_although_the_inputs_are_rendered_differently_at_the_clear(
+    task: Task, state: RequestState
+) -> None:
+    task.fails(UnknownSubmissionError, "a at 12:00", submit_ends="unanswered but taken")
+    task.becomes(state)
+    task.adopt("request-1")
+    task.ti.clear()
+    assert task.run("a at 13:00").request_id == "request-1"
+    assert "clear the task once more to submit these" in task.log.text
+    task.ti.retry()
+    assert task.run("a at 14:00").request_id == "request-1"
+    assert len(task.runcomfy.requests) == 1
+    task.ti.clear()
+    assert task.run("a at 15:00").request_id == "request-2"
+
+
+def test_an_adopted_request_that_expires_after_its_success_is_no_unknown_submission(task: Task) -> None:
+    task.fails(UnknownSubmissionError, submit_ends="unanswered but taken")
+    task.becomes(RequestState.SUCCEEDED)
+    task.adopt("request-1")
+    task.ti.clear()
+    task.run()
+    task.runcomfy.requests["request-1"].gone = True
+    assert task.store is not None
+    task.store.change_newest(submitted_at=1.0)
+    task.ti.retry()
+    task.fails(RequestNotAvailableError)
+    task.ti.clear()
+    assert task.run().request_id == "request-2"
+    assert "RunComfy no longer has request request-1" in task.log.text
+
+
+@pytest.mark.parametrize("intent_at", ["2026-11-05T12:00:00.000+00:00", "noon"])
+def test_an_adopted_request_that_runs_and_expires_is_no_unknown_submission(task: Task, intent_at: str) -> None:
+    task.fails(UnknownSubmissionError, submit_ends="unanswered but taken")
+    task.adopt("request-1")
+    assert task.store is not None
+    task.store.change_newest(intent_at=intent_at)
+    task.ti.clear()
+    assert task.run().submitted_at == task.store.submissions[0]["submitted_at"]
+    task.store.change_newest(submitted_at=1.0)
+    task.runcomfy.requests["request-1"].gone = True
+    task.ti.retry()
+    task.fails(RequestNotAvailableError)
 
 
 def test_a_clear_waits_for_an_outage_to_end_before_it_decides(task: Task) -> None:

@@ -73,7 +73,7 @@ BECOMES = ["running", "succeeded", "succeeded", "failed", "failed", "moderated",
 edits = st.sampled_from(
     [
         *({} for _ in range(20)),
-        *({"inputs": inputs} for inputs in ("inputs a", "inputs b", "inputs a", "inputs b")),
+        *({"inputs": inputs} for inputs in ("inputs a", "inputs b", "inputs a", "inputs b", "invalid")),
         *({"model_id": model_id} for model_id in ("model/a", "model/b")),
         *({"account": account} for account in ("account_a", "account_b")),
     ]
@@ -266,6 +266,11 @@ class Paying(RuleBasedStateMachine):
             same = (last["model_id"], last["conn_id"], last["inputs"]) == (order.model_id, order.conn_id, order.inputs)
             assert not (same and self._there(truth) and self._found_going_on())
             assert not (same and self._there(truth) and self._found_success()) or order.on_clear == "resubmit"
+            here = (last["model_id"], last["conn_id"]) == (order.model_id, order.conn_id) and self._there(truth)
+            if here and last["submitted_at"] is None and last["outcome"] is None:
+                # A person has adopted it, and no try has taken it up since.
+                assert not self._found_going_on()
+                assert not self._found_success()
         else:
             self._check_post_of_a_retry(last, truth)
 
