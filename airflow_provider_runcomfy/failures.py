@@ -252,6 +252,15 @@ def generation_timed_out(
     return GenerationTimeoutError(f"Request {request_id} did not end in time.{trouble} It {became}. {next_step}.")
 
 
+def success_out_of_reach(request_id: str, last_error: str) -> RunComfyRetryableError:
+    """Return the error for a request that is recorded as succeeded, and whose result cannot be had in time."""
+    trouble = f" The last poll failed: {_sentence(last_error)}" if last_error else ""
+    return RunComfyRetryableError(
+        f"Request {request_id} has succeeded and is charged, but its result cannot be had now.{trouble} A retry asks "
+        "again and pays nothing."
+    )
+
+
 def wrong_event(reason: str, asker: Asker) -> RunComfyRetryableError | RunComfyFailError:
     """Return the error for an event that no trigger of this package sends; it is retried only where that is free."""
     said = f"The task was resumed with an event that is not its trigger's ({reason})."

@@ -57,6 +57,8 @@ def failure(
         _note(context, request_id, outcome, log, detail=ending.reason, cost_usd=cost_usd)
     elif ending.end in _BECAME:
         _note(context, request_id, _BECAME[ending.end], log, detail=ending.reason or None)
+    elif ending.end is End.TIMED_OUT and _has_succeeded(context, request_id):
+        return failures.success_out_of_reach(request_id, ending.reason)
     return failures.without_result(
         request_id,
         ending,
@@ -84,6 +86,15 @@ def cancel_after_timeout(request_id: str, hook: RunComfyHook, context: Context, 
     if outcome is CancelOutcome.CANCELLED:
         _note(context, request_id, Outcome.CANCELLED, log, detail="cancelled at the time-out")
     return outcome
+
+
+def _has_succeeded(context: Context, request_id: str) -> bool:
+    """Return whether an earlier try has seen the success, of which an outage now keeps the result."""
+    try:
+        submissions = record_store(context).read().submissions
+    except (RunComfyRetryableError, RunComfyFailError):
+        return False
+    return any(s.request_id == request_id and s.outcome is Outcome.SUCCEEDED for s in submissions)
 
 
 def _note(
