@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -75,10 +75,17 @@ class Obtained:
     result: GenerationResult | None = None
 
 
-def obtain(order: Order, hook: RunComfyHook, context: Context, log: Logger) -> Obtained:
+def obtain(
+    order: Order,
+    hook: RunComfyHook,
+    context: Context,
+    log: Logger,
+    on_taken: Callable[[str], None] = lambda request_id: None,
+) -> Obtained:
     """
     Return a request for the order: a new one, or the one that an earlier try of the task instance paid for.
 
+    :param on_taken: called with the id of a new request, also where it could not be recorded.
     :raises AirflowException: a class of :mod:`airflow_provider_runcomfy.exceptions`; each message says whether
         money was spent.
     """
@@ -94,18 +101,27 @@ def obtain(order: Order, hook: RunComfyHook, context: Context, log: Logger) -> O
         resubmit_failed=order.resubmit_failed,
         waits=order.timeout is not None,
     )
-    return _Flow(order, attempt, hook, record_store(context), log).run()
+    return _Flow(order, attempt, hook, record_store(context), log, on_taken).run()
 
 
 class _Flow:
     """One try's way through the decision table."""
 
-    def __init__(self, order: Order, attempt: Attempt, hook: RunComfyHook, store: RecordStore, log: Logger) -> None:
+    def __init__(
+        self,
+        order: Order,
+        attempt: Attempt,
+        hook: RunComfyHook,
+        store: RecordStore,
+        log: Logger,
+        on_taken: Callable[[str], None],
+    ) -> None:
         self._order = order
         self._attempt = attempt
         self._hook = hook
         self._store = store
         self._log = log
+        self._on_taken = on_taken
 
     def run(self) -> Obtained:
         record = self._store.read()
@@ -165,7 +181,10 @@ class _Flow:
         taken = posting.send(call, new)
         now = time.time() if taken.submitted_at is None else taken.submitted_at
         deadline = self._new_deadline(now)
-        posting.record(replace(taken, deadline=deadline))
+        try:
+            posting.record(replace(taken, deadline=deadline))
+        finally:
+            self._on_taken(_id(taken))
         return Obtained(_id(taken), now, deadline)
 
     def _attach(self, record: Record, new_budget: bool) -> Obtained:
