@@ -54,8 +54,8 @@ class RunComfySubmitOperator(BaseOperator):
         or ``resubmit``, which pays again.
     :returns: the request id, as the task's XCom.
     :raises InvalidInputsError: if the inputs do not fit the schema; nothing was submitted. Not retried.
-    :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused; nothing was
-        submitted. Not retried.
+    :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused; this try
+        submitted nothing, and what an earlier one paid for is named. Not retried.
     :raises InsufficientBalanceError: if the account has no balance left; nothing was submitted. Not retried.
     :raises SubmissionRefusedError: if RunComfy refuses the submit; nothing is charged. Not retried.
     :raises RequestNotAvailableError: if RunComfy does not have the model, or not for this account; nothing is
@@ -155,6 +155,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     :raises GenerationTimeoutError: if it did not end in time; unless cancelled it goes on and is charged. Not retried.
     :raises GenerationCancelledError: if somebody cancelled the request meanwhile. Not retried.
     :raises RequestNotAvailableError: if the request has expired or is another account's. Not retried.
+    :raises RunComfyRetryableError: also if a request that has succeeded cannot be asked for until the time-out.
     :raises RunComfyConnectionError: if the token is refused while it waits; the request goes on. Not retried.
     """
 
