@@ -96,6 +96,16 @@ def submit_unanswered(
     return UnknownSubmissionError(f"{error} It was sent at {intent.intent_at}. {how_to_settle}")
 
 
+def intent_not_recorded(error: Exception, intent: Submission, *, taken_back: bool) -> RunComfyRetryableError:
+    """Return the error for a submit that was not sent because the store did not say that it kept the intent."""
+    if taken_back:
+        return RunComfyRetryableError(f"{error} Nothing was submitted; a retry tries again.")
+    return RunComfyRetryableError(
+        f"{error} Nothing was submitted; a retry tries again. If it stops with an unknown submission of "
+        f"{intent.intent_at}, that one was certainly not sent."
+    )
+
+
 def submission_not_recorded(error: Exception, taken: Submission, how_to_settle: str) -> UnknownSubmissionError:
     """Return the error for a request of this try whose id the store did not take."""
     return UnknownSubmissionError(
@@ -110,6 +120,35 @@ def submission_changed(last: Submission, model_id: str, conn_id: str) -> Submiss
         f"An earlier try submitted request {last.request_id} to {last.model_id} through connection {last.conn_id!r}; "
         f"now the task says {model_id} and {conn_id!r}. The request was paid for and is left alone. Change the task "
         "back to use it, or clear the task to pay anew."
+    )
+
+
+def cannot_be_asked_for(last: Submission, error: Exception) -> RunComfyConnectionError:
+    """Return the error for a request that was paid for, and a connection that does not serve to ask for it."""
+    # True of this call, and misread beside a request that is charged.
+    reason = str(error).removesuffix(" Nothing was sent, nothing was charged.")
+    return RunComfyConnectionError(
+        f"This try could not ask for request {last.request_id}, which try {last.try_number} submitted: it goes on and "
+        f"is charged. {_sentence(reason)} Mend the connection, then {SUBMITTER.again}."
+    )
+
+
+def clear_not_decided(last: Submission, error: Exception) -> RunComfyRetryableError:
+    """Return the error for a cleared task that cannot know yet what became of its request."""
+    return RunComfyRetryableError(
+        f"{_sentence(str(error))} The task was cleared, and what that does depends on what became of request "
+        f"{last.request_id}, which try {last.try_number} submitted and which is charged. Nothing was submitted; a "
+        "retry asks again."
+    )
+
+
+def not_replaced(error: AirflowException, request_id: str | None) -> AirflowException:
+    """Return the error for a submit that came to nothing before it; ``request_id`` is what it was to replace."""
+    if request_id is None:
+        return error
+    return type(error)(
+        f"{error}\nThe earlier request {request_id} is not replaced: it goes on and is charged. Clear the task with "
+        "the model and inputs of then to wait for it, which pays nothing."
     )
 
 
@@ -211,6 +250,15 @@ def generation_timed_out(
     else:
         next_step = f"{again}; if it was cancelled, {asker.anew} to submit anew"
     return GenerationTimeoutError(f"Request {request_id} did not end in time.{trouble} It {became}. {next_step}.")
+
+
+def success_out_of_reach(request_id: str, last_error: str) -> RunComfyRetryableError:
+    """Return the error for a request that is recorded as succeeded, and whose result cannot be had in time."""
+    trouble = f" The last poll failed: {_sentence(last_error)}" if last_error else ""
+    return RunComfyRetryableError(
+        f"Request {request_id} has succeeded and is charged, but its result cannot be had now.{trouble} A retry asks "
+        "again and pays nothing."
+    )
 
 
 def wrong_event(reason: str, asker: Asker) -> RunComfyRetryableError | RunComfyFailError:

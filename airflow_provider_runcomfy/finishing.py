@@ -53,9 +53,12 @@ def failure(
     """Return the error for a wait that ended otherwise, after it was noted in the record."""
     if ending.end is End.FAILED:
         outcome = Outcome.MODERATED if is_moderation(ending.reason) else Outcome.FAILED
-        _note(context, request_id, outcome, log, detail=ending.reason)
+        cost_usd = ending.result.cost_usd if ending.result else None
+        _note(context, request_id, outcome, log, detail=ending.reason, cost_usd=cost_usd)
     elif ending.end in _BECAME:
         _note(context, request_id, _BECAME[ending.end], log, detail=ending.reason or None)
+    elif ending.end is End.TIMED_OUT and _has_succeeded(context, request_id):
+        return failures.success_out_of_reach(request_id, ending.reason)
     return failures.without_result(
         request_id,
         ending,
@@ -85,11 +88,27 @@ def cancel_after_timeout(request_id: str, hook: RunComfyHook, context: Context, 
     return outcome
 
 
-def _note(context: Context, request_id: str, outcome: Outcome, log: Logger, **facts: str | float | None) -> None:
+def _has_succeeded(context: Context, request_id: str) -> bool:
+    """Return whether an earlier try has seen the success, of which an outage now keeps the result."""
+    try:
+        submissions = record_store(context).read().submissions
+    except (RunComfyRetryableError, RunComfyFailError):
+        return False
+    return any(s.request_id == request_id and s.outcome is Outcome.SUCCEEDED for s in submissions)
+
+
+def _note(
+    context: Context,
+    request_id: str,
+    outcome: Outcome,
+    log: Logger,
+    *,
+    detail: str | None = None,
+    cost_usd: float | None = None,
+) -> None:
     """Write into the record what became of a request; a failure only warns, since the next try asks RunComfy."""
     store = record_store(context)
-    known = {name: fact for name, fact in facts.items() if fact is not None}
     try:
-        store.write(store.read().changing(request_id, outcome=outcome, **known))
+        store.write(store.read().ended(request_id, outcome, detail=detail, cost_usd=cost_usd))
     except (RunComfyRetryableError, RunComfyFailError) as error:
         log.warning("%s The record does not show what became of request %s: %s.", error, request_id, outcome)

@@ -165,9 +165,13 @@ def _decide_cleared(last: Submission, attempt: Attempt, fate: Fate | None) -> De
             f"The task was cleared, and request {last.request_id} was submitted through connection {last.conn_id!r}: "
             f"submitting anew through {attempt.conn_id!r}. The earlier request is left alone, and charged if it runs."
         )
-    changed = "model" if last.model_id != attempt.model_id else "inputs"
+    changed = "for another model" if last.model_id != attempt.model_id else "with other inputs"
     same = last.model_id == attempt.model_id and last.inputs_hash == attempt.inputs_hash
     match fate:
+        case Fate.WAITING if last.is_adopted and last.model_id == attempt.model_id:
+            return Attach(_adopted(last, "still goes on and is attached to", attempt), True)
+        case Fate.SUCCEEDED if last.is_adopted and last.model_id == attempt.model_id:
+            return Use(_adopted(last, "has succeeded and is used", attempt))
         case Fate.WAITING if same:
             return Attach(f"The task was cleared; request {last.request_id} still goes on and is attached to.", True)
         case Fate.SUCCEEDED if same and attempt.on_clear == "reuse":
@@ -176,7 +180,10 @@ def _decide_cleared(last: Submission, attempt: Attempt, fate: Fate | None) -> De
                 "For a new result change the inputs, or clear with on_clear='resubmit'."
             )
         case Fate.WAITING:
-            return Submit(f"The task was cleared with another {changed}: submitting anew.", last.request_id)
+            return Submit(
+                f"The task was cleared {changed}: submitting anew, in place of request {last.request_id}.",
+                last.request_id,
+            )
         case Fate.GONE:
             return Submit(
                 f"The task was cleared; RunComfy no longer has request {last.request_id}, or it is another account's: "
@@ -184,6 +191,14 @@ def _decide_cleared(last: Submission, attempt: Attempt, fate: Fate | None) -> De
             )
         case _:
             return Submit(f"The task was cleared; request {last.request_id} {fate or 'ended'}: submitting anew.")
+
+
+def _adopted(last: Submission, what: str, attempt: Attempt) -> str:
+    """Return what the try after an adoption does: the clear was for the request, whatever the inputs are now."""
+    said = f"The task was cleared, and request {last.request_id}, whose id was written into the record, {what}."
+    if last.inputs_hash == attempt.inputs_hash:
+        return said
+    return f"{said} It was submitted with other inputs than those of now; clear the task once more to submit these."
 
 
 _OTHER_INPUTS_STAND = (

@@ -23,6 +23,7 @@ _LARGEST_RECORD = 56 << 10
 _DEEPEST = 50
 # What Airflow's supervisor, and most databases, can hold.
 _LARGEST_NUMBER = 2**63 - 1
+_EXPIRED = "RunComfy does not have it any more"
 # A name or password in a URL, whatever its scheme.
 _USER = re.compile(r"(://)[^\s/?#]*@")
 _QUERY = re.compile(r"(https?://[^\s?]*\?)\S+", re.IGNORECASE)
@@ -49,7 +50,8 @@ class Submission:
     :param inputs: as given, cut to a readable size; never a token.
     :param inputs_hash: of the inputs, uncut.
     :param request_id: what RunComfy named it; None while that is not known.
-    :param submitted_at: when RunComfy had taken it (seconds since the epoch).
+    :param submitted_at: when RunComfy had taken it (seconds since the epoch); for an id that a person wrote into the
+        record, once RunComfy has told of it, when it was about to be sent.
     :param deadline: when waiting for it ends (seconds since the epoch).
     :param outcome: what became of it.
     :param detail: the reason, for an outcome that has one.
@@ -76,8 +78,9 @@ class Submission:
 
     @property
     def is_adopted(self) -> bool:
-        """Whether a person wrote the id into the record: RunComfy's own answer comes with the time."""
-        return self.request_id is not None and self.submitted_at is None
+        """Whether a person wrote the id into the record, and RunComfy has not told of it yet."""
+        untold = self.submitted_at is None and self.outcome in (None, Outcome.GONE)
+        return self.request_id is not None and untold
 
 
 class MalformedRecordError(ValueError):
@@ -110,6 +113,20 @@ class Record:
             shorter = replace(older, inputs="(left out: the record had grown too large)")
             record = Record(max_tries, (*record.submissions[:index], shorter, *record.submissions[index + 1 :]))
         return record
+
+    def ended(
+        self, request_id: str, outcome: Outcome, *, detail: str | None = None, cost_usd: float | None = None
+    ) -> Record:
+        """Return the record with what became of a request; a success that has expired since stays one."""
+        known = next((s for s in reversed(self.submissions) if s.request_id == request_id), None)
+        if known is None:
+            return self
+        if known.outcome is Outcome.SUCCEEDED and outcome is Outcome.GONE:
+            return self.changing(request_id, detail=_EXPIRED)
+        if detail is None and known.outcome is outcome:
+            detail = known.detail
+        cost_usd = known.cost_usd if cost_usd is None else cost_usd
+        return self.changing(request_id, outcome=outcome, detail=detail, cost_usd=cost_usd)
 
     def changing(self, request_id: str, **changes: Any) -> Record:
         """Return the record with changes to the newest submission of a request."""

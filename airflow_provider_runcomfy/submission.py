@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import pendulum
-
 from airflow_provider_runcomfy import failures
-from airflow_provider_runcomfy.api.errors import RunComfyError, SubmissionUnknownError
-from airflow_provider_runcomfy.api.moderation import is_moderation
-from airflow_provider_runcomfy.api.polling import NOT_FOUND_GRACE_SECONDS
 from airflow_provider_runcomfy.api.schema import check_inputs
-from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult, RequestState
+from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult
 from airflow_provider_runcomfy.exceptions import (
-    RequestNotAvailableError,
     RunComfyFailError,
     RunComfyRetryableError,
     airflow_errors,
-    to_airflow,
 )
 from airflow_provider_runcomfy.ledger import (
     Attach,
     Attempt,
-    Fate,
     OnClear,
     OnUnknownSubmission,
     Refusal,
@@ -34,9 +26,9 @@ from airflow_provider_runcomfy.ledger import (
     Submit,
     Use,
     decide,
-    look_at,
-    was_cleared,
 )
+from airflow_provider_runcomfy.looking import learned, look
+from airflow_provider_runcomfy.posting import Posting
 from airflow_provider_runcomfy.record import Outcome, Record, Submission, hash_inputs, readable
 from airflow_provider_runcomfy.store import RecordStore, record_store
 
@@ -83,10 +75,17 @@ class Obtained:
     result: GenerationResult | None = None
 
 
-def obtain(order: Order, hook: RunComfyHook, context: Context, log: Logger) -> Obtained:
+def obtain(
+    order: Order,
+    hook: RunComfyHook,
+    context: Context,
+    log: Logger,
+    on_taken: Callable[[str], None] = lambda request_id: None,
+) -> Obtained:
     """
     Return a request for the order: a new one, or the one that an earlier try of the task instance paid for.
 
+    :param on_taken: called with the id of a new request, also where it could not be recorded.
     :raises AirflowException: a class of :mod:`airflow_provider_runcomfy.exceptions`; each message says whether
         money was spent.
     """
@@ -102,60 +101,55 @@ def obtain(order: Order, hook: RunComfyHook, context: Context, log: Logger) -> O
         resubmit_failed=order.resubmit_failed,
         waits=order.timeout is not None,
     )
-    return _Flow(order, attempt, hook, record_store(context), log).run()
+    return _Flow(order, attempt, hook, record_store(context), log, on_taken).run()
 
 
 class _Flow:
     """One try's way through the decision table."""
 
-    def __init__(self, order: Order, attempt: Attempt, hook: RunComfyHook, store: RecordStore, log: Logger) -> None:
+    def __init__(
+        self,
+        order: Order,
+        attempt: Attempt,
+        hook: RunComfyHook,
+        store: RecordStore,
+        log: Logger,
+        on_taken: Callable[[str], None],
+    ) -> None:
         self._order = order
         self._attempt = attempt
         self._hook = hook
         self._store = store
         self._log = log
+        self._on_taken = on_taken
 
     def run(self) -> Obtained:
         record = self._store.read()
-        fate, result = self._look(record)
-        decision = decide(record, self._attempt, fate)
+        seen = look(record, self._attempt, self._hook, self._log)
+        decision = decide(record, self._attempt, seen.fate)
+        found, record = record, learned(record, seen)
         if note := getattr(decision, "note", ""):
             self._log.warning("%s", note)
         match decision:
             case Submit(replaces=replaces):
-                return self._submit(record, replaces)
+                return self._submit(found, record, replaces)
             case Attach(new_budget=new_budget):
                 return self._attach(record, new_budget)
             case Use():
-                return self._use(record, result)
+                return self._use(record, seen.result)
             case Refuse(refusal=refusal):
-                raise self._refusal(record, refusal, result)
+                self._note(found, record)
+                raise self._refusal(record, refusal)
 
-    def _look(self, record: Record) -> tuple[Fate | None, GenerationResult | None]:
-        request_id = look_at(record, self._attempt)
-        if request_id is None:
-            return None, None
+    def _submit(self, found: Record, record: Record, replaces: str | None) -> Obtained:
         try:
-            result = self._hook.get_result(request_id)
-        except RequestNotAvailableError:
-            return (Fate.WAITING if _is_new(record) else Fate.GONE), None
-        except RunComfyRetryableError as error:
-            if was_cleared(record, self._attempt):
-                raise RunComfyRetryableError(
-                    f"{error} The task was cleared, and what that does depends on what became of this request. "
-                    "Nothing was submitted; a retry asks again."
-                ) from None
-            # An outage does not end a wait that is paid for: whoever waits bears it until the deadline.
-            return Fate.WAITING, None
-        return _fate(result), result
-
-    def _submit(self, record: Record, replaces: str | None) -> Obtained:
-        call = self._prepare()
+            call = self._prepare()
+        except (RunComfyRetryableError, RunComfyFailError) as error:
+            self._note(found, record)
+            raise failures.not_replaced(error, replaces) from None
         if replaces is not None:
             record = self._cancel(record, replaces)
-        intent = self._intent()
-        self._write(self._adding(record, intent), "Nothing was submitted; a retry tries again.")
-        return self._post(call, record, intent)
+        return self._post(call, record)
 
     def _prepare(self) -> Call:
         """Return the encoded call; whatever can fail before the intent is written fails here."""
@@ -172,50 +166,26 @@ class _Flow:
                 )
             return client.prepare_submit(order.model_id, checked.inputs)
 
-    def _intent(self) -> Submission:
-        return Submission(
-            intent_at=_iso_now(),
-            try_number=self._attempt.try_number,
-            model_id=self._order.model_id,
-            conn_id=self._order.conn_id,
-            inputs=readable(self._order.inputs),
-            inputs_hash=self._attempt.inputs_hash,
+    def _post(self, call: Call, earlier: Record) -> Obtained:
+        order, attempt = self._order, self._attempt
+        posting = Posting(
+            self._hook.client,
+            self._store,
+            self._log,
+            earlier=earlier,
+            max_tries=attempt.max_tries,
+            will_resubmit=order.on_unknown_submission == "resubmit",
         )
-
-    def _post(self, call: Call, earlier: Record, intent: Submission) -> Obtained:
-        try:
-            request_id = self._hook.client.submit(call)
-        except SubmissionUnknownError as error:
-            raise failures.submit_unanswered(
-                error, intent, self._store.how_to_settle, will_resubmit=self._order.on_unknown_submission == "resubmit"
-            ) from None
-        except RunComfyError as error:
-            refused = replace(intent, outcome=Outcome.REFUSED, detail=str(error))
-            # A clear that came to nothing is still to be answered: the record keeps the max_tries from before it.
-            self._record_refusal(earlier.adding(refused, max_tries=earlier.max_tries), error)
-            raise to_airflow(error) from None
-        now = time.time()
-        # Logged before it is recorded: should the try die in between, a person finds the id here.
-        self._log.info("RunComfy accepted request %s for %s; it will be charged.", request_id, self._order.model_id)
+        inputs = readable(order.inputs)
+        new = Submission("", attempt.try_number, order.model_id, order.conn_id, inputs, attempt.inputs_hash)
+        taken = posting.send(call, new)
+        now = time.time() if taken.submitted_at is None else taken.submitted_at
         deadline = self._new_deadline(now)
-        taken = replace(intent, request_id=request_id, submitted_at=now, deadline=deadline)
-        self._record_id(self._adding(earlier, taken), taken)
-        return Obtained(request_id, now, deadline)
-
-    def _adding(self, record: Record, submission: Submission) -> Record:
-        return record.adding(submission, max_tries=self._attempt.max_tries)
-
-    def _record_refusal(self, record: Record, error: RunComfyError) -> None:
         try:
-            self._store.write(record)
-        except RunComfyRetryableError as trouble:
-            self._log.warning("%s The next try will not know that this was refused: %s", trouble, error)
-
-    def _record_id(self, record: Record, taken: Submission) -> None:
-        try:
-            self._store.write(record)
-        except RunComfyRetryableError as error:
-            raise failures.submission_not_recorded(error, taken, self._store.how_to_settle) from None
+            posting.record(replace(taken, deadline=deadline))
+        finally:
+            self._on_taken(_id(taken))
+        return Obtained(_id(taken), now, deadline)
 
     def _attach(self, record: Record, new_budget: bool) -> Obtained:
         last = _last(record)
@@ -227,7 +197,7 @@ class _Flow:
 
     def _use(self, record: Record, result: GenerationResult | None) -> Obtained:
         last = _last(record)
-        self._keep(record.changing(_id(last), outcome=Outcome.SUCCEEDED), _id(last))
+        self._keep(record, _id(last))
         self._log.info("Request %s, submitted by try %s, has succeeded: it is used.", last.request_id, last.try_number)
         return Obtained(_id(last), last.submitted_at, last.deadline, result)
 
@@ -243,6 +213,15 @@ class _Flow:
             self._store.write(record)
         except RunComfyRetryableError as error:
             raise RunComfyRetryableError(f"{error} {otherwise}") from None
+
+    def _note(self, found: Record, learned: Record) -> None:
+        """Write what became of the latest request, for a try that ends here; the next one asks RunComfy anyway."""
+        if learned == found:
+            return
+        try:
+            self._store.write(learned)
+        except RunComfyRetryableError as error:
+            self._log.warning("%s The record does not show what became of the latest request.", error)
 
     def _cancel(self, record: Record, request_id: str) -> Record:
         try:
@@ -260,7 +239,7 @@ class _Flow:
     def _new_deadline(self, now: float) -> float | None:
         return None if self._order.timeout is None else now + self._order.timeout.total_seconds()
 
-    def _refusal(self, record: Record, refusal: Refusal, result: GenerationResult | None) -> AirflowException:
+    def _refusal(self, record: Record, refusal: Refusal) -> AirflowException:
         last = _last(record)
         if refusal is Refusal.UNKNOWN_SUBMISSION:
             return failures.unknown_submission(last, self._order.model_id, self._store.how_to_settle)
@@ -268,22 +247,8 @@ class _Flow:
             return failures.submission_changed(last, self._order.model_id, self._order.conn_id)
         if refusal is Refusal.GONE:
             return failures.request_gone(_id(last), last.model_id)
-        reason = (result.error if result else None) or last.detail or ""
         will_resubmit = refusal is Refusal.FAILED_WILL_RESUBMIT
-        return failures.generation_failed(_id(last), reason, last.model_id, will_resubmit=will_resubmit)
-
-
-def _fate(result: GenerationResult) -> Fate:
-    if result.state is RequestState.SUCCEEDED:
-        return Fate.SUCCEEDED
-    if result.state is RequestState.FAILED:
-        return Fate.MODERATED if is_moderation(result.error) else Fate.FAILED
-    return Fate.CANCELLED if result.state is RequestState.CANCELLED else Fate.WAITING
-
-
-def _is_new(record: Record) -> bool:
-    submitted_at = _last(record).submitted_at
-    return submitted_at is not None and time.time() - submitted_at < NOT_FOUND_GRACE_SECONDS
+        return failures.generation_failed(_id(last), last.detail or "", last.model_id, will_resubmit=will_resubmit)
 
 
 def _last(record: Record) -> Submission:
@@ -296,7 +261,3 @@ def _id(submission: Submission) -> str:
     if submission.request_id is None:
         raise ValueError("a submission without a request id")
     return submission.request_id
-
-
-def _iso_now() -> str:
-    return pendulum.now("UTC").isoformat(timespec="milliseconds")

@@ -41,6 +41,9 @@ TAKEN = Submission(
 INTENT = replace(TAKEN, request_id=None, submitted_at=None, deadline=None)
 REFUSED = replace(INTENT, outcome=Outcome.REFUSED, detail="no balance")
 ADOPTED = replace(TAKEN, submitted_at=None, deadline=None)
+#: The same after RunComfy has told of it.
+PROVEN = replace(ADOPTED, submitted_at=1000.0)
+ADOPTED_SUCCESS = replace(ADOPTED, outcome=Outcome.SUCCEEDED)
 FAILED = replace(TAKEN, outcome=Outcome.FAILED, detail="out of memory")
 MODERATED = replace(TAKEN, outcome=Outcome.MODERATED, detail="nsfw")
 CANCELLED = replace(TAKEN, outcome=Outcome.CANCELLED)
@@ -144,6 +147,15 @@ TABLE = [
         {"resubmit_failed": True},
     ),
     Row("waits, adopted", (ADOPTED,), "attach", "attach with a new budget", Fate.WAITING),
+    Row("waits, adopted, other inputs", (ADOPTED,), "attach", "attach with a new budget", Fate.WAITING, OTHER_INPUTS),
+    Row(
+        "waits, adopted, proven, other inputs",
+        (PROVEN,),
+        "attach",
+        "submit instead of first",
+        Fate.WAITING,
+        OTHER_INPUTS,
+    ),
     Row("waits, refused since", (TAKEN, REFUSED), "attach", "attach with a new budget", Fate.WAITING),
     Row(
         "waits, refused since, other inputs",
@@ -158,6 +170,9 @@ TABLE = [
     Row("succeeded, other inputs", (TAKEN,), "use", "submit", Fate.SUCCEEDED, OTHER_INPUTS),
     Row("succeeded, on_clear=resubmit", (TAKEN,), "use", "submit", Fate.SUCCEEDED, {"on_clear": "resubmit"}),
     Row("succeeded, adopted", (ADOPTED,), "use", "use", Fate.SUCCEEDED),
+    Row("succeeded, adopted, other inputs", (ADOPTED,), "use", "use", Fate.SUCCEEDED, OTHER_INPUTS),
+    Row("succeeded, adopted, on_clear=resubmit", (ADOPTED,), "use", "use", Fate.SUCCEEDED, {"on_clear": "resubmit"}),
+    Row("succeeded, adopted, expired since", (ADOPTED_SUCCESS,), "refuse: gone", "submit", Fate.GONE),
     Row("succeeded, recorded", (SUCCEEDED,), "use", "use", Fate.SUCCEEDED),
     Row("succeeded, expired since", (SUCCEEDED,), "refuse: gone", "submit", Fate.GONE),
     Row("succeeded, outage", (SUCCEEDED,), "attach", "attach with a new budget", Fate.WAITING),
@@ -349,8 +364,31 @@ def test_which_request_is_looked_at(
             "request first still goes on and is attached to",
             id="a clear while it waits",
         ),
-        pytest.param((TAKEN,), Fate.WAITING, OTHER_INPUTS, MAX_TRIES + 1, "another inputs", id="a clear, other inputs"),
-        pytest.param((TAKEN,), Fate.WAITING, OTHER_MODEL, MAX_TRIES + 1, "another model", id="a clear, other model"),
+        pytest.param(
+            (TAKEN,),
+            Fate.WAITING,
+            OTHER_INPUTS,
+            MAX_TRIES + 1,
+            "with other inputs: submitting anew, in place of request first.",
+            id="a clear, other inputs",
+        ),
+        pytest.param(
+            (TAKEN,),
+            Fate.WAITING,
+            OTHER_MODEL,
+            MAX_TRIES + 1,
+            "for another model: submitting anew, in place of request first.",
+            id="a clear, other model",
+        ),
+        pytest.param(
+            (ADOPTED,),
+            Fate.SUCCEEDED,
+            OTHER_INPUTS,
+            MAX_TRIES + 1,
+            "request first, whose id was written into the record, has succeeded and is used. It was submitted with "
+            "other inputs than those of now; clear the task once more to submit these.",
+            id="a clear after an adoption, other inputs",
+        ),
         pytest.param(
             (TAKEN,),
             None,

@@ -78,15 +78,10 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
         :raises SubmissionUnknownError: if it is not known whether RunComfy took it.
         :raises RunComfyError: if it certainly was not taken; nothing was charged.
         """
-        resend = Retrying(
-            retry=retry_if_exception_type((NotSentError, RateLimitedError)),
-            wait=patience,
-            stop=stop_before_delay(RESEND_SECONDS),
-            reraise=True,
-        )
-        return resend(self._submit_once, call)
+        return resending()(self.submit_once, call)
 
-    def _submit_once(self, call: wire.Call) -> str:
+    def submit_once(self, call: wire.Call) -> str:
+        """Send a prepared submit as :meth:`submit` does, but never again, so that a caller can note each POST."""
         # A connection of its own: one that was kept may be closed under the POST, and who could tell how far it came?
         with ApiSession() as session:
             return wire.parse_submit(call, self._exchange(call, session, SUBMIT_READ_SECONDS))
@@ -215,6 +210,16 @@ def _inner(error: BaseException) -> BaseException | None:
     context = None if error.__suppress_context__ else error.__context__
     inner = error.__cause__ or context or getattr(error, "reason", None) or (error.args[0] if error.args else None)
     return inner if isinstance(inner, BaseException) else None
+
+
+def resending() -> Retrying:
+    """Return the rule by which a submit is sent again: for up to 30 s, and only where it certainly was not taken."""
+    return Retrying(
+        retry=retry_if_exception_type((NotSentError, RateLimitedError)),
+        wait=patience,
+        stop=stop_before_delay(RESEND_SECONDS),
+        reraise=True,
+    )
 
 
 _backoff = wait_exponential_jitter(initial=1, max=10)

@@ -54,8 +54,8 @@ class RunComfySubmitOperator(BaseOperator):
         or ``resubmit``, which pays again.
     :returns: the request id, as the task's XCom.
     :raises InvalidInputsError: if the inputs do not fit the schema; nothing was submitted. Not retried.
-    :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused; nothing was
-        submitted. Not retried.
+    :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused; this try
+        submitted nothing, and what an earlier one paid for is named. Not retried.
     :raises InsufficientBalanceError: if the account has no balance left; nothing was submitted. Not retried.
     :raises SubmissionRefusedError: if RunComfy refuses the submit; nothing is charged. Not retried.
     :raises RequestNotAvailableError: if RunComfy does not have the model, or not for this account; nothing is
@@ -155,6 +155,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     :raises GenerationTimeoutError: if it did not end in time; unless cancelled it goes on and is charged. Not retried.
     :raises GenerationCancelledError: if somebody cancelled the request meanwhile. Not retried.
     :raises RequestNotAvailableError: if the request has expired or is another account's. Not retried.
+    :raises RunComfyRetryableError: also if a request that has succeeded cannot be asked for until the time-out.
     :raises RunComfyConnectionError: if the token is refused while it waits; the request goes on. Not retried.
     """
 
@@ -182,15 +183,18 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
         self.resubmit_failed = resubmit_failed
-        # What on_kill needs, as plain values: it must not ask Airflow for anything.
-        self._waits_for: tuple[Settings, str] | None = None
-        self._was_killed = False
+        self._forget_kill()
 
     def execute(self, context: Context) -> Any:
         """Submit, or attach to what an earlier try submitted, and wait."""
+        from airflow_provider_runcomfy import finishing
+
+        self._forget_kill()
         hook = self._hook()
         obtained = self._obtain(hook, context)
         self._remember_for_kill(hook, obtained.request_id)
+        if self._kill_cancelled:
+            raise finishing.cancelled_by_kill(obtained.request_id, context, self.log)
         context["ti"].xcom_push(key="request_id", value=obtained.request_id)
         if obtained.result is not None:
             return self._hand_over(obtained.result, obtained.result.error, context)
@@ -212,22 +216,48 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     def on_kill(self) -> None:
         """Cancel the request that a killed worker waited for, if it is still queued."""
         self._was_killed = True
-        if self._waits_for is None:
-            return
+        if self._waits_for is not None:
+            self._cancel_for_kill(*self._waits_for)
+        elif self._is_obtaining:
+            then = (
+                "cancelled once its id is known, if it is still queued, else" if self.cancel_on_kill else "left alone:"
+            )
+            self.log.warning("Killed while a submit may be under way; what RunComfy takes of it is %s charged.", then)
+
+    def _forget_kill(self) -> None:
+        # What on_kill needs, as plain values: it must not ask Airflow for anything.
+        self._waits_for: tuple[RunComfyHook, Settings, str] | None = None
+        self._is_obtaining = self._was_killed = self._kill_cancelled = False
+
+    def _cancel_for_kill(self, hook: RunComfyHook, settings: Settings, request_id: str) -> None:
         from airflow_provider_runcomfy.api.client import RunComfyClient
         from airflow_provider_runcomfy.api.errors import RunComfyError
+        from airflow_provider_runcomfy.api.types import CancelOutcome
 
-        settings, request_id = self._waits_for
         if not self.cancel_on_kill:
             self.log.info("Request %s is left alone, and charged if it runs (cancel_on_kill is off).", request_id)
             return
+        # Another token may have been read during the wait; looked up without the hook, which would ask Airflow.
+        settings = vars(hook).get("settings", settings)
         try:
             with RunComfyClient(settings, connect_seconds=_KILL_SECONDS, read_seconds=_KILL_SECONDS) as client:
                 outcome = client.cancel(request_id)
         except RunComfyError as error:
             self.log.warning("Whether request %s was cancelled is not known: %s", request_id, error)
         else:
+            self._kill_cancelled = outcome is CancelOutcome.CANCELLED
             self.log.info("Request %s %s.", request_id, outcome.meaning)
+
+    def _obtain(self, hook: RunComfyHook, context: Context) -> Obtained:
+        from airflow_provider_runcomfy.submission import obtain
+
+        self._is_obtaining = True
+        try:
+            return obtain(
+                self._order(), hook, context, self.log, lambda request_id: self._remember_for_kill(hook, request_id)
+            )
+        finally:
+            self._is_obtaining = False
 
     def _order(self) -> Order:
         from dataclasses import replace
@@ -237,9 +267,14 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     def _remember_for_kill(self, hook: RunComfyHook, request_id: str) -> None:
         from airflow_provider_runcomfy.api.errors import RunComfyError
 
+        if self._waits_for is not None:
+            return
         # Without a connection there is nothing that a kill could do.
         with suppress(RunComfyError):
-            self._waits_for = (hook.settings, request_id)
+            self._waits_for = (hook, hook.settings, request_id)
+        if self._was_killed and self._waits_for is not None:
+            # The kill came before the id was known.
+            self._cancel_for_kill(*self._waits_for)
 
     def _is_worth_deferring(self, obtained: Obtained) -> bool:
         """Whether the deadline leaves time enough; a retry may come after it, and then only looks once more."""

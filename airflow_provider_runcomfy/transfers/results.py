@@ -13,8 +13,10 @@ from airflow_provider_runcomfy.api.types import GenerationResult, MediaFile, Med
 from airflow_provider_runcomfy.exceptions import (
     GenerationCancelledError,
     GenerationFailedError,
+    InsufficientBalanceError,
     RequestNotAvailableError,
     RunComfyRetryableError,
+    SubmissionRefusedError,
 )
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
 from airflow_provider_runcomfy.request_ids import GivenRequest
@@ -41,6 +43,8 @@ class ResultNotYetError(RunComfyRetryableError):
     """The result cannot be had now: the request has not ended, or RunComfy cannot be asked. A retry asks again."""
 
 
+# An outage, and a look that is refused (4xx) but for its token: that says nothing of what was paid for.
+_CANNOT_TELL_NOW = (RunComfyRetryableError, SubmissionRefusedError, InsufficientBalanceError)
 #: What is wrong with one request, and says nothing of the others.
 OF_ONE_REQUEST = (RequestNotAvailableError, GenerationFailedError, GenerationCancelledError, ResultNotYetError)
 
@@ -77,10 +81,14 @@ class Results:
             return copied
         try:
             result = self._hook.get_result(request.request_id)
-        except (RunComfyRetryableError, RequestNotAvailableError) as error:
+        except (*_CANNOT_TELL_NOW, RequestNotAvailableError) as error:
             files = self._files(request, _handed_on(request)) or copied or self._stored(request)
             if not files:
-                raise error if isinstance(error, RequestNotAvailableError) else ResultNotYetError(str(error)) from None
+                raise (
+                    error
+                    if isinstance(error, RequestNotAvailableError)
+                    else ResultNotYetError(_charged(request.request_id, error))
+                ) from None
             log.warning("%s Going by what is known of its %d file(s) without it.", error, len(files))
             return files
         return self._files(request, _media_of(result, request))
@@ -95,8 +103,8 @@ class Results:
             media = self._hook.get_result(file.request_id).media
         except RequestNotAvailableError:
             return file
-        except RunComfyRetryableError as error:
-            raise ResultNotYetError(str(error)) from None
+        except _CANNOT_TELL_NOW as error:
+            raise ResultNotYetError(_charged(file.request_id, error)) from None
         return replace(file, medium=media[file.index]) if file.index < len(media) else file
 
     def _is_as_left(self, file: SourceFile) -> bool:
@@ -142,6 +150,10 @@ class Results:
             if key not in told:
                 told.add(key)
                 yield key
+
+
+def _charged(request_id: str, error: Exception) -> str:
+    return f"{error} Request {request_id} was paid for and is left alone; a retry asks again and pays nothing."
 
 
 def _media_of(result: GenerationResult, request: GivenRequest) -> list[MediaFile]:

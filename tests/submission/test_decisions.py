@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from airflow_provider_runcomfy import posting
 from airflow_provider_runcomfy.api.types import RequestState
 from airflow_provider_runcomfy.exceptions import (
     GenerationFailedError,
     GenerationFailedRetryableError,
     GenerationModeratedError,
     InsufficientBalanceError,
+    InvalidInputsError,
     RequestNotAvailableError,
+    RunComfyConnectionError,
     RunComfyRetryableError,
     SubmissionChangedError,
     SubmissionRefusedError,
@@ -22,8 +25,12 @@ from airflow_provider_runcomfy.exceptions import (
     UnreadableRecordError,
 )
 from airflow_provider_runcomfy.submission import Obtained, Order, obtain
-from tests.submission.account import FAILED, MODERATED, Account, Hook
+from tests.submission.account import FAILED, MODERATED, Account, Hook, resending
 from tests.submission.parts import Log, StateStore, TaskInstance, context_of
+
+
+class KillError(BaseException):
+    """A kill, or a time-out of Airflow's, which is no Exception either."""
 
 
 class Task:
@@ -35,16 +42,37 @@ class Task:
         self.log = Log()
         self.runcomfy = Account()
         self.writes_until_failure: int | None = None
+        self.loses_answer_of_write: int | None = None
+        self.killed_at: str | None = None
         self.cancelled: list[str] = []
+        self.pauses: list[float] = []
+
+    def kill_at(self, point: str) -> None:
+        """Let the running try be killed at a point of its submit."""
+        if point == self.killed_at:
+            raise KillError
 
     def _store_call(self, call: str) -> None:
+        if call == "kept" and self.loses_answer_of_write is not None:
+            self.loses_answer_of_write -= 1
+            if self.loses_answer_of_write < 0:
+                self.loses_answer_of_write = None
+                raise OSError("no answer")
         if call == "set" and self.writes_until_failure is not None:
             self.writes_until_failure -= 1
             if self.writes_until_failure < 0:
                 raise OSError("no answer")
 
     def run(
-        self, inputs: str = "a", *, submit_ends: str = "taken", outage: bool = False, waits: bool = True, **order: Any
+        self,
+        inputs: str = "a",
+        *,
+        submit_ends: str = "taken",
+        outage: bool = False,
+        trouble: Exception | None = None,
+        mended_at_read: int = 99,
+        waits: bool = True,
+        **order: Any,
     ) -> Obtained:
         order = {"model_id": "model/a", "conn_id": "account_a", **order}
         hook: Any = Hook(
@@ -52,11 +80,13 @@ class Task:
             order["conn_id"],
             self.ti.try_number,
             point=lambda: None,
-            on_post=lambda: None,
+            on_post=lambda: self.kill_at("post"),
             on_taken=lambda request: None,
             on_cancel=self.cancelled.append,
             submit_ends=submit_ends,
             outage=outage,
+            trouble=trouble,
+            mended_at_read=mended_at_read,
         )
         log: Any = self.log
         timeout = timedelta(hours=1) if waits else None
@@ -69,10 +99,21 @@ class Task:
         assert type(caught.value) is kind
         return str(caught.value)
 
-    def becomes(self, state: RequestState, error: str | None = None) -> None:
+    def becomes(self, state: RequestState, error: str | None = None, cost_usd: float | None = None) -> None:
         """The newest request ends."""
         request = [*self.runcomfy.requests.values()][-1]
-        request.state, request.error = state, error
+        request.state, request.error, request.cost_usd = state, error, cost_usd
+
+    def adopt(self, request_id: str) -> None:
+        """A person writes the id into the record."""
+        assert self.store is not None
+        self.store.change_newest(request_id=request_id)
+
+    @property
+    def ends(self) -> list[tuple[Any, ...]]:
+        """What the record says became of each submission, why, and what it cost."""
+        assert self.store is not None
+        return [(item["outcome"], item["detail"], item["cost_usd"]) for item in self.store.submissions]
 
     @property
     def outcomes(self) -> list[Any]:
@@ -81,8 +122,11 @@ class Task:
 
 
 @pytest.fixture
-def task() -> Task:
-    return Task()
+def task(monkeypatch: pytest.MonkeyPatch) -> Task:
+    task = Task()
+    monkeypatch.setattr(posting, "resending", resending(lambda: task.kill_at("pause")))
+    monkeypatch.setattr("airflow_provider_runcomfy.looking.time.sleep", task.pauses.append)
+    return task
 
 
 def test_a_clear_whose_submit_was_refused_is_still_to_be_answered_by_the_retry(task: Task) -> None:
@@ -92,7 +136,7 @@ def test_a_clear_whose_submit_was_refused_is_still_to_be_answered_by_the_retry(t
     task.fails(RunComfyRetryableError, "b", submit_ends="not sent")
     task.ti.retry()
     assert task.run("b").request_id == "request-2"
-    assert task.outcomes == [None, "refused", None]
+    assert task.outcomes == ["succeeded", "refused", None]
     task.ti.retry()
     assert task.run("b").request_id == "request-2"
 
@@ -122,13 +166,81 @@ def test_a_running_request_is_replaced_but_not_forgotten(task: Task) -> None:
     assert len(task.runcomfy.requests) == 1
 
 
+def test_a_request_that_invalid_inputs_cannot_replace_is_named(task: Task) -> None:
+    task.run("a")
+    task.ti.clear()
+    said = task.fails(InvalidInputsError, "invalid")
+    assert said.endswith(
+        "The earlier request request-1 is not replaced: it goes on and is charged. Clear the task with the model and "
+        "inputs of then to wait for it, which pays nothing."
+    )
+    assert task.cancelled == []
+    task.ti.clear()
+    assert task.run("a").request_id == "request-1"
+
+
+def test_what_became_of_a_request_is_recorded_although_nothing_can_be_submitted_in_its_place(task: Task) -> None:
+    task.run("a")
+    task.becomes(RequestState.FAILED, FAILED, 0.1)
+    task.ti.clear()
+    task.fails(InvalidInputsError, "invalid")
+    assert task.ends == [("failed", FAILED, 0.1)]
+
+
+@pytest.mark.parametrize("state", [RequestState.IN_PROGRESS, RequestState.SUCCEEDED])
+def test_an_adopted_request_is_taken_up_although_the_inputs_are_rendered_differently_at_the_clear(
+    task: Task, state: RequestState
+) -> None:
+    task.fails(UnknownSubmissionError, "a at 12:00", submit_ends="unanswered but taken")
+    task.becomes(state)
+    task.adopt("request-1")
+    task.ti.clear()
+    assert task.run("a at 13:00").request_id == "request-1"
+    assert "clear the task once more to submit these" in task.log.text
+    task.ti.retry()
+    assert task.run("a at 14:00").request_id == "request-1"
+    assert len(task.runcomfy.requests) == 1
+    task.ti.clear()
+    assert task.run("a at 15:00").request_id == "request-2"
+
+
+def test_an_adopted_request_that_expires_after_its_success_is_no_unknown_submission(task: Task) -> None:
+    task.fails(UnknownSubmissionError, submit_ends="unanswered but taken")
+    task.becomes(RequestState.SUCCEEDED)
+    task.adopt("request-1")
+    task.ti.clear()
+    task.run()
+    task.runcomfy.requests["request-1"].gone = True
+    assert task.store is not None
+    task.store.change_newest(submitted_at=1.0)
+    task.ti.retry()
+    task.fails(RequestNotAvailableError)
+    task.ti.clear()
+    assert task.run().request_id == "request-2"
+    assert "RunComfy no longer has request request-1" in task.log.text
+
+
+@pytest.mark.parametrize("intent_at", ["2026-11-05T12:00:00.000+00:00", "noon"])
+def test_an_adopted_request_that_runs_and_expires_is_no_unknown_submission(task: Task, intent_at: str) -> None:
+    task.fails(UnknownSubmissionError, submit_ends="unanswered but taken")
+    task.adopt("request-1")
+    assert task.store is not None
+    task.store.change_newest(intent_at=intent_at)
+    task.ti.clear()
+    assert task.run().submitted_at == task.store.submissions[0]["submitted_at"]
+    task.store.change_newest(submitted_at=1.0)
+    task.runcomfy.requests["request-1"].gone = True
+    task.ti.retry()
+    task.fails(RequestNotAvailableError)
+
+
 def test_a_clear_waits_for_an_outage_to_end_before_it_decides(task: Task) -> None:
     task.run()
     task.ti.clear()
     said = task.fails(RunComfyRetryableError, outage=True)
     assert said.endswith(
-        "The task was cleared, and what that does depends on what became of this request. Nothing was submitted; a "
-        "retry asks again."
+        "The task was cleared, and what that does depends on what became of request request-1, which try 1 submitted "
+        "and which is charged. Nothing was submitted; a retry asks again."
     )
     task.ti.retry()
     assert task.run().request_id == "request-1"
@@ -139,6 +251,61 @@ def test_a_retry_bears_an_outage(task: Task) -> None:
     task.becomes(RequestState.SUCCEEDED)
     task.ti.retry()
     assert task.run(outage=True) == first
+
+
+NO_CONNECTION = RunComfyConnectionError(
+    "There is no Airflow connection 'account_a'. Nothing was sent, nothing was charged."
+)
+REFUSED_TOKEN = RunComfyConnectionError("Result of request request-1: no (HTTP 401).")
+REFUSED_READS = [
+    pytest.param(SubmissionRefusedError("Result of request request-1: what? (HTTP 422)."), id="422"),
+    pytest.param(InsufficientBalanceError("Result of request request-1: no balance (HTTP 402)."), id="402"),
+]
+
+
+@pytest.mark.parametrize("how", ["retry", "clear"])
+@pytest.mark.parametrize("trouble", [NO_CONNECTION, REFUSED_TOKEN], ids=["no connection", "refused token"])
+def test_a_connection_that_does_not_serve_any_more_does_not_hide_what_was_paid(
+    task: Task, trouble: Exception, how: str
+) -> None:
+    reason = str(trouble).removesuffix(" Nothing was sent, nothing was charged.")
+    task.run()
+    getattr(task.ti, how)()
+    said = task.fails(RunComfyConnectionError, trouble=trouble)
+    assert said == (
+        "This try could not ask for request request-1, which try 1 submitted: it goes on and is charged. "
+        f"{reason} Mend the connection, then clear the task to wait for it again, with a new budget of time, which "
+        "pays nothing."
+    )
+    task.ti.clear()
+    assert task.run().request_id == "request-1"
+    assert len(task.runcomfy.requests) == 1
+
+
+@pytest.mark.parametrize("how", ["retry", "clear"])
+def test_a_token_that_was_replaced_meanwhile_is_read_once_more(task: Task, how: str) -> None:
+    task.run()
+    getattr(task.ti, how)()
+    assert task.run(trouble=REFUSED_TOKEN, mended_at_read=1).request_id == "request-1"
+    assert task.pauses == [5.0]
+
+
+@pytest.mark.parametrize("trouble", REFUSED_READS)
+def test_a_refused_look_does_not_end_a_wait_that_is_paid_for(task: Task, trouble: Exception) -> None:
+    first = task.run()
+    task.ti.retry()
+    assert task.run(trouble=trouble) == first
+    assert f"What became of request request-1 is not known now: {trouble}" in task.log.lines
+
+
+@pytest.mark.parametrize("trouble", REFUSED_READS)
+def test_a_clear_is_decided_when_a_look_is_not_refused_any_more(task: Task, trouble: Exception) -> None:
+    task.run()
+    task.ti.clear()
+    said = task.fails(RunComfyRetryableError, "b", trouble=trouble)
+    assert said.startswith(f"{trouble} The task was cleared")
+    assert "request-1, which try 1 submitted and which is charged" in said
+    assert len(task.runcomfy.requests) == 1
 
 
 def test_a_cancel_that_cannot_be_asked_for_does_not_stop_a_clear(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +319,60 @@ def test_a_cancel_that_cannot_be_asked_for_does_not_stop_a_clear(task: Task, mon
     assert "cancelling it: not known: Cancel of request request-1: what? (HTTP 400)." in task.log.text
     assert task.store is not None
     assert task.store.submissions[0]["outcome"] is None
+
+
+LEARNED = [
+    pytest.param(RequestState.FAILED, FAILED, 0.1, ("failed", FAILED, 0.1), id="failed"),
+    pytest.param(RequestState.FAILED, MODERATED, 0.2, ("moderated", MODERATED, 0.2), id="moderated"),
+    pytest.param(RequestState.SUCCEEDED, None, 0.5, ("succeeded", None, 0.5), id="succeeded"),
+    pytest.param(RequestState.CANCELLED, None, None, ("cancelled", None, None), id="cancelled"),
+]
+
+
+@pytest.mark.parametrize(("state", "error", "cost_usd", "end"), LEARNED)
+def test_what_became_of_a_request_is_recorded_with_its_cost_by_the_try_that_replaces_it(
+    task: Task, state: RequestState, error: str | None, cost_usd: float | None, end: tuple[Any, ...]
+) -> None:
+    task.run("a")
+    task.becomes(state, error, cost_usd)
+    task.ti.clear()
+    task.run("b")
+    assert task.ends == [end, (None, None, None)]
+
+
+@pytest.mark.parametrize(("state", "error", "cost_usd", "end"), LEARNED[:2])
+def test_what_became_of_a_request_is_recorded_with_its_cost_by_the_try_that_is_refused(
+    task: Task, state: RequestState, error: str | None, cost_usd: float | None, end: tuple[Any, ...]
+) -> None:
+    task.run()
+    task.becomes(state, error, cost_usd)
+    task.ti.retry()
+    task.fails(GenerationModeratedError if end[0] == "moderated" else GenerationFailedError)
+    assert task.ends == [end]
+
+
+def test_a_refused_try_whose_end_cannot_be_recorded_says_the_same(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.FAILED, FAILED)
+    task.ti.retry()
+    task.writes_until_failure = 0
+    assert FAILED in task.fails(GenerationFailedError)
+    assert "The record does not show what became of the latest request." in task.log.text
+
+
+def test_a_success_that_has_expired_since_stays_one_in_the_record(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.SUCCEEDED, cost_usd=0.5)
+    task.ti.retry()
+    task.run()
+    task.runcomfy.requests["request-1"].gone = True
+    assert task.store is not None
+    task.store.change_newest(submitted_at=1.0)
+    task.ti.retry()
+    task.fails(RequestNotAvailableError)
+    assert task.ends == [("succeeded", "RunComfy does not have it any more", 0.5)]
+    task.ti.clear()
+    assert task.run().request_id == "request-2"
 
 
 def test_a_token_of_another_account_does_not_lose_what_was_paid(task: Task) -> None:
@@ -170,13 +391,65 @@ def test_a_token_of_another_account_does_not_lose_what_was_paid(task: Task) -> N
 def test_without_its_intent_stored_nothing_is_submitted(task: Task) -> None:
     task.writes_until_failure = 0
     said = task.fails(RunComfyRetryableError)
-    assert said == (
-        "The task state store could not be written (OSError: no answer). Nothing was submitted; a retry tries again."
+    assert said.startswith(
+        "The task state store could not be written (OSError: no answer). Nothing was submitted; a retry tries again. "
+        "If it stops with an unknown submission of "
     )
+    assert said.endswith(", that one was certainly not sent.")
     assert task.runcomfy.requests == {}
     task.writes_until_failure = None
     task.ti.retry()
     assert task.run().request_id == "request-1"
+
+
+def test_an_intent_whose_answer_was_lost_is_taken_back_since_nothing_was_sent(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.SUCCEEDED)
+    task.ti.clear()
+    task.loses_answer_of_write = 0
+    said = task.fails(RunComfyRetryableError, "b")
+    assert said == (
+        "The task state store could not be written (OSError: no answer). Nothing was submitted; a retry tries again."
+    )
+    assert len(task.runcomfy.requests) == 1
+    task.ti.retry()
+    assert task.run("b").request_id == "request-2"
+
+
+def test_a_kill_in_the_pause_before_a_submit_is_sent_again_leaves_nothing_unknown(task: Task) -> None:
+    task.killed_at = "pause"
+    with pytest.raises(KillError):
+        task.run(submit_ends="not sent")
+    assert task.outcomes == ["refused"]
+    assert "charge it" not in task.log.text
+    task.ti.retry()
+    assert task.run().request_id == "request-1"
+
+
+def test_a_submit_that_is_sent_again_is_one_submission_of_the_time_of_its_last_post(task: Task) -> None:
+    assert task.run(submit_ends="not sent, then taken").request_id == "request-1"
+    assert task.outcomes == [None]
+
+
+def test_a_submit_that_is_sent_again_and_not_answered_is_unknown(task: Task) -> None:
+    task.fails(UnknownSubmissionError, submit_ends="not sent, then unanswered but taken")
+    task.ti.retry()
+    task.fails(UnknownSubmissionError)
+    assert len(task.runcomfy.requests) == 1
+
+
+def test_a_try_that_is_ended_during_its_post_says_that_it_may_be_charged(task: Task) -> None:
+    task.killed_at = "post"
+    with pytest.raises(KillError):
+        task.run()
+    assert task.store is not None
+    [intent] = task.store.submissions
+    assert task.log.lines[-1] == (
+        f"This try was ended (KillError) while its submit to model/a of {intent['intent_at']} was under way: RunComfy "
+        "may have taken it and charge it."
+    )
+    task.ti.retry()
+    assert intent["intent_at"] in task.fails(UnknownSubmissionError)
 
 
 @pytest.mark.parametrize("policy", ["fail", "resubmit"])

@@ -88,6 +88,24 @@ def test_a_cost_that_is_known_is_not_forgotten(task: Task) -> None:
     assert task.noted == ("succeeded", None, 0.336)
 
 
+def test_a_success_whose_result_cannot_be_had_in_time_is_asked_for_again(task: Task) -> None:
+    finishing.hand_over(RESULT, "model/a", task.context, task.log)
+    ending = Ending(End.TIMED_OUT, reason="HTTP 503")
+    error = finishing.failure("r1", ending, "model/a", task.context, task.log, will_resubmit=False)
+    assert type(error) is RunComfyRetryableError
+    assert str(error) == (
+        "Request r1 has succeeded and is charged, but its result cannot be had now. The last poll failed: HTTP 503. A "
+        "retry asks again and pays nothing."
+    )
+
+
+def test_what_a_failed_request_cost_is_noted(task: Task) -> None:
+    result = GenerationResult("r1", RequestState.FAILED, error="out of memory", cost_usd=0.112)
+    ending = Ending(End.FAILED, result, "out of memory")
+    finishing.failure("r1", ending, "model/a", task.context, task.log, will_resubmit=False)
+    assert task.noted == ("failed", "out of memory", 0.112)
+
+
 ENDINGS = [
     pytest.param(
         Ending(End.FAILED, reason="out of memory"),

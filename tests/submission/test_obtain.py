@@ -72,14 +72,6 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture
-def busy_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox in which every request waits."""
-    with running_sandbox(queue_seconds=1000) as sandbox:
-        monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
-        yield sandbox
-
-
 def test_a_submit_is_sent_once_and_recorded(task: Task, busy_sandbox: Sandbox) -> None:
     obtained = task.run()
     [made] = busy_sandbox.requests()
@@ -367,6 +359,39 @@ def test_a_missing_connection_sends_nothing(task: Task, sandbox: Sandbox) -> Non
     assert said.startswith("There is no Airflow connection 'runcomfy_missing'.")
     assert said.endswith("Nothing was sent, nothing was charged.")
     assert task.store.stored is None
+
+
+@pytest.mark.parametrize("next_try", [TaskInstance.retry, TaskInstance.clear])
+def test_a_connection_that_is_gone_at_a_later_try_names_what_was_paid(
+    task: Task,
+    busy_sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    next_try: Callable[[TaskInstance], None],
+) -> None:
+    monkeypatch.setattr("airflow_provider_runcomfy.looking._REREAD_SECONDS", 0.0)
+    first = task.run()
+    monkeypatch.delenv(CONNECTION_VARIABLE)
+    next_try(task.ti)
+    said = task.fails(RunComfyConnectionError)
+    assert said.startswith(
+        f"This try could not ask for request {first.request_id}, which try 1 submitted: it goes on and is charged. "
+        "There is no Airflow connection 'runcomfy_default'."
+    )
+    assert said.endswith(
+        "Mend the connection, then clear the task to wait for it again, with a new budget of time, which pays nothing."
+    )
+    assert "nothing was charged" not in said
+
+
+def test_one_refused_token_at_a_later_try_does_not_end_it(
+    task: Task, busy_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_runcomfy.looking._REREAD_SECONDS", 0.0)
+    first = task.run()
+    task.ti.retry()
+    busy_sandbox.add_fault("status", code=401, calls=["result"])
+    assert task.run() == first
+    assert count(busy_sandbox)["result"] == 2
 
 
 def test_an_empty_token_sends_nothing(task: Task, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

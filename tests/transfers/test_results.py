@@ -69,6 +69,12 @@ def test_what_was_copied_before_all_expired_is_still_listed(runcomfy: RunComfy, 
     [
         pytest.param({"status": "in_queue"}, RunComfyRetryableError, "has not ended yet", id="queued"),
         pytest.param({"status": "in_progress"}, RunComfyRetryableError, "has not ended yet", id="running"),
+        pytest.param(
+            {"error_code": 422000, "error_message": "what?"},
+            RunComfyRetryableError,
+            "Request r-1 was paid for and is left alone; a retry asks again",
+            id="refused",
+        ),
         pytest.param({"status": "failed", "error": "boom"}, GenerationFailedError, "failed: boom", id="failed"),
         pytest.param({"status": "cancelled"}, GenerationCancelledError, "was cancelled", id="cancelled"),
         pytest.param(
