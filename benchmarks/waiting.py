@@ -118,7 +118,9 @@ def _process(name: str, server: PollServer, home: str) -> Iterator[tuple[psutil.
     env |= {"_AIRFLOW_PROCESS_CONTEXT": "client"}
     env |= {"AIRFLOW_HOME": home, "SSL_CERT_FILE": str(server.bundle), "REQUESTS_CA_BUNDLE": str(server.bundle)}
     command = [sys.executable, "-m", "benchmarks.triggerer", name, base]
-    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+    # Sessions share the machine evenly, so each process that is measured has one.
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=env, text=True, start_new_session=True, **pipes) as running:
         assert running.stdin
         assert running.stdout
         answers, commands = running.stdout, running.stdin
