@@ -71,7 +71,9 @@ def in_turns(contestants: Mapping[str, Sequence[str]], runs: int) -> dict[str, l
         for turn in range(runs + 1):
             for name, modules in contestants.items():
                 command = [sys.executable, "-c", _PROGRAM, *modules]
-                done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
+                done = subprocess.run(
+                    command, env=env, stdout=subprocess.PIPE, text=True, check=True, start_new_session=True
+                )
                 if turn:
                     found[name].append(Import(*json.loads(done.stdout.splitlines()[-1])))
     return found

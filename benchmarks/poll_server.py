@@ -50,7 +50,8 @@ class PollServer:
 def poll_server(folder: Path) -> Iterator[PollServer]:
     """Run the server in a process of its own, its certificates in ``folder``."""
     command = [sys.executable, "-m", "benchmarks.poll_server", str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as running:
         assert running.stdin
         assert running.stdout
         answers, questions = running.stdout, running.stdin

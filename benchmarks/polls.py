@@ -66,9 +66,11 @@ def in_turns(number: int, names: Sequence[str], window: float, rounds: int, stal
 
 
 def _tell(name: str, runs: Runs) -> None:
+    """Say on standard error how it goes: a whole run takes long."""
     run = runs.found[name][-1]
+    print(f"{runs.number:,} {name}: {run.cpu:.3f} ms of CPU per poll, {run.kept:.3f} kept", file=sys.stderr)
     if run.ended:
-        print(f"{name}: {run.ended} of {runs.number} triggers ended by themselves.", file=sys.stderr)
+        print(f"{name}: {run.ended} of {runs.number:,} triggers ended by themselves.", file=sys.stderr)
 
 
 def missed(runs: Runs) -> Iterator[str]:
