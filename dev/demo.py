@@ -28,6 +28,7 @@ from dev.report import Hold, count_calls, holds
 from dev.sandbox import Sandbox, sandbox
 from dev.seaweedfs import SeaweedFS, seaweedfs
 from dev.spend import NotAllowedError, ask_to_spend
+from dev.submitted import real_folder, tell_what_goes_on
 from dev.watch import RunFailedError, Watch
 
 _EXAMPLES = Path(__file__).parent.parent / "example_dags"
@@ -55,20 +56,38 @@ def main() -> int:
     """Run the demo and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m dev.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything up until Ctrl-C")
-    parser.add_argument("--folder", type=Path, default=Path(".demo"), help="where everything is kept (.demo)")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(".demo"),
+        help="where everything is kept, emptied first (.demo); each run on the real RunComfy has its own in .demo-real",
+    )
+    parser.add_argument("--host", help="where RUNCOMFY_TOKEN is taken, in place of the public RunComfy")
     arguments = parser.parse_args()
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
+    folder, is_real = arguments.folder.resolve(), bool(os.environ.get("RUNCOMFY_TOKEN"))
+    folder = real_folder(folder) if is_real else folder
+    code = 1
     try:
-        _run(arguments.folder.resolve(), keep=arguments.keep)
+        code = _run_guarded(folder, host=arguments.host, keep=arguments.keep)
+    finally:
+        end_children()
+        if code and is_real:
+            tell_what_goes_on(folder)
+    return code
+
+
+def _run_guarded(folder: Path, *, host: str | None, keep: bool) -> int:
+    """Run the demo and return its exit code; what ends it is said in words."""
+    try:
+        _run(folder, host=host, keep=keep)
     except (ServerFailedError, RunFailedError, DemoFailedError, NotAllowedError, RequestException) as error:
         print(f"\nThe demo ended: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. Everything that was started has been ended.", file=sys.stderr)
         return 130
-    finally:
-        end_children()
     return 0
 
 
@@ -79,17 +98,17 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _run(folder: Path, *, keep: bool) -> None:
-    if os.environ.get("RUNCOMFY_TOKEN"):
+def _run(folder: Path, *, host: str | None, keep: bool) -> None:
+    token = os.environ.get("RUNCOMFY_TOKEN", "")
+    if token:
         ask_to_spend(os.environ)
-    with _emptied(folder), _stage(folder) as stage:
+    with _emptied(folder), _stage(folder, token, host) as stage:
         runs = _run_dags(stage)
         _show_holds(stage, runs)
         requests = _show_objects(stage, runs, folder)
         _show_calls(stage, requests)
         if keep:
-            print(f"\nAirflow's UI: {stage.airflow.url} (no password). Ctrl-C ends everything.")
-            _wait_for_interrupt()
+            _wait_for_interrupt(f"\nAirflow's UI: {stage.airflow.url} (no password). Ctrl-C ends everything.")
 
 
 @contextmanager
@@ -110,14 +129,16 @@ def _emptied(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _stage(folder: Path) -> Iterator[Stage]:
+def _stage(folder: Path, token: str, host: str | None) -> Iterator[Stage]:
     with ExitStack() as stack:
         local = None
         env = {}
-        if not os.environ.get("RUNCOMFY_TOKEN"):
+        if token and host:
+            env["AIRFLOW_CONN_RUNCOMFY_DEFAULT"] = Sandbox(host).connection(token)
+        if not token:
             local = stack.enter_context(sandbox(folder, queue_seconds=3, run_seconds=8, concurrency=2))
             env["AIRFLOW_CONN_RUNCOMFY_DEFAULT"] = local.connection()
-        print(f"RunComfy  {f'local sandbox, {local.url}' if local else 'the real one'}", flush=True)
+        print(f"RunComfy  {f'local sandbox, {local.url}' if local else host or 'the real one'}", flush=True)
         s3 = stack.enter_context(seaweedfs(folder / "s3"))
         env["AIRFLOW_CONN_AWS_DEFAULT"] = s3.connection()
         print(f"S3        SeaweedFS, {s3.endpoint}", flush=True)
@@ -208,8 +229,10 @@ def _instances(stage: Stage, runs: dict[str, str]) -> list[TaskInstance]:
     return sorted(found, key=lambda one: one.key)
 
 
-def _wait_for_interrupt() -> None:
+def _wait_for_interrupt(invitation: str) -> None:
     try:
+        # Also where it is read by a program, which may answer at once.
+        print(invitation, flush=True)
         signal.pause()
     except KeyboardInterrupt:
         print("\nEnding everything.", flush=True)
