@@ -68,6 +68,7 @@ class Soak:
     number: int = 0
     tide: float = _TIDE_SECONDS
     is_low: bool = False
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, minutes: float) -> None:
         self.tide = min(_TIDE_SECONDS, minutes * 60 / 3)
@@ -123,7 +124,9 @@ class Soak:
         while True:
             await asyncio.sleep(self.tide)
             rows = await self.leave()
-            self.lows.append(self.sample())
+            # The benchmark's own calls have sockets, too.
+            async with self.asking:
+                self.lows.append(self.sample())
             self.is_low = False
             for row in rows:
                 self.start(row)
@@ -145,9 +148,9 @@ class Soak:
     async def faults(self) -> None:
         while True:
             await asyncio.sleep(_FAULTS_EVERY_SECONDS)
-            await asyncio.to_thread(self.server.ask, "faults", share=_FAULTS_SHARE)
+            await self.ask("faults", share=_FAULTS_SHARE)
             await asyncio.sleep(_FAULTS_SECONDS)
-            await asyncio.to_thread(self.server.ask, "faults", share=0.0)
+            await self.ask("faults", share=0.0)
 
     async def tokens(self) -> None:
         """Replace the token as people do: the new one is made, put into Airflow, then the old one is revoked."""
@@ -155,10 +158,14 @@ class Soak:
         while True:
             await asyncio.sleep(_TOKEN_EVERY_SECONDS)
             old, new, number = new, f"the-token-after-{number}", number + 1
-            await asyncio.to_thread(self.server.ask, "tokens", tokens=[old, new])
+            await self.ask("tokens", tokens=[old, new])
             connect(self.server.connection(new))
             await asyncio.sleep(_TOKENS_OVERLAP_SECONDS)
-            await asyncio.to_thread(self.server.ask, "tokens", tokens=[new])
+            await self.ask("tokens", tokens=[new])
+
+    async def ask(self, name: str, **body: Any) -> None:
+        async with self.asking:
+            await asyncio.to_thread(self.server.ask, name, **body)
 
     async def sampling(self) -> None:
         while True:
