@@ -111,7 +111,7 @@ def judged(name: str, seconds: list[list[int]], waited: Waited, triggers: int) -
     settled = [offered for offered, _, _ in seconds[_SETTLED_SECONDS:]]
     windows = [sum(settled[at : at + _WINDOW_SECONDS]) for at in range(max(len(settled) - _WINDOW_SECONDS, 0) + 1)]
     worst = max(windows, default=0) / _WINDOW_SECONDS / _RATE
-    crowded = seconds[_SETTLED_SECONDS : max(int(waited.crowded - waited.started), _SETTLED_SECONDS + 1)]
+    crowded = seconds[_SETTLED_SECONDS : max(int(waited.crowded - waited.started), _SETTLED_SECONDS + _WINDOW_SECONDS)]
     mean = statistics.fmean(offered for offered, _, _ in crowded) / _RATE
     used = statistics.fmean(accepted for _, accepted, _ in crowded) / _RATE
     least = 2 * triggers / _RATE
