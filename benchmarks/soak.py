@@ -29,7 +29,7 @@ from benchmarks.status_server import StatusServer, request, status_server
 from benchmarks.stored_triggers import connect, environment, event_of, stored
 
 _MOST_GROWTH = 1.05
-# A pool opens as many sockets as the moment needs: so many more are no growth.
+# The pool opens as many sockets as the moment needs: so many more are no growth.
 _MOST_MORE = 10
 _SAMPLE_SECONDS = 10.0
 _LIFE_SECONDS = (20.0, 180.0)
@@ -94,7 +94,15 @@ class Soak:
             self.start(stored(id, end_time=now + _DEADLINE_SECONDS, submitted_at=now, max_poll_interval=15.0))
 
     def start(self, row: str) -> None:
-        self.running[asyncio.create_task(self.one(row))] = row
+        task = asyncio.create_task(self.one(row))
+        self.running[task] = row
+        task.add_done_callback(self.ended)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        self.running.pop(task, None)
+        # One that was cancelled is handed over: whoever has cancelled it has its row.
+        if not self.is_low and not task.cancelled():
+            self.fill()
 
     async def one(self, row: str) -> None:
         try:
@@ -105,12 +113,6 @@ class Soak:
                 self.wrong.append(f"{ending['end']}: {ending['reason']}")
         except Exception as error:
             self.wrong.append(f"{type(error).__name__}: {error}")
-        finally:
-            task = asyncio.current_task()
-            if task is not None:
-                self.running.pop(task, None)
-        if not self.is_low:
-            self.fill()
 
     async def leave(self) -> list[str]:
         """Cancel every trigger, as a triggerer does when it stops, and return the rows that are left."""
@@ -187,16 +189,17 @@ class Soak:
         )  # fmt: skip
 
 
-_MEMORY = "memory, MiB"
-FIGURES: dict[str, Callable[[Sample], float]] = {
-    "waiting": lambda sample: sample.waiting,
-    _MEMORY: lambda sample: sample.rss,
-    "sockets": lambda sample: sample.sockets,
-    "open files": lambda sample: sample.files,
-    "tasks": lambda sample: sample.tasks,
-    "gc objects": lambda sample: sample.objects,
+_MEMORY = "memory, MiB, median"
+#: What is compared, early and late: of what comes in bursts the most, of what grows slowly the median.
+FIGURES: dict[str, tuple[Callable[[Sample], float], Callable[[list[float]], float]]] = {
+    "waiting, median": (lambda sample: sample.waiting, statistics.median),
+    _MEMORY: (lambda sample: sample.rss, statistics.median),
+    "sockets, most": (lambda sample: sample.sockets, max),
+    "open files, most": (lambda sample: sample.files, max),
+    "tasks, most": (lambda sample: sample.tasks, max),
+    "gc objects, median": (lambda sample: sample.objects, statistics.median),
 }
-_FLAT = (_MEMORY, "sockets", "open files", "tasks")
+_FLAT = (_MEMORY, "sockets, most", "open files, most", "tasks, most")
 
 
 def parts(samples: list[Sample], minutes: float) -> tuple[list[Sample], list[Sample]]:
@@ -212,14 +215,17 @@ def judged(soak: Soak, noted: list[str], minutes: float) -> Iterator[str]:
     if not early or not late or not soak.lows:
         yield "the run was too short for samples"
         return
-    print("| | early, median | late, median | late / early | largest | when all had left, most |")
-    print("|---|--:|--:|--:|--:|--:|")
-    for name, figure in FIGURES.items():
-        first, last = (statistics.median(map(figure, some)) for some in (early, late))
-        largest, low = (max(map(figure, some)) for some in (soak.samples, soak.lows))
-        print(f"| {name} | {first:.0f} | {last:.0f} | {last / max(first, 1):.3f} | {largest:.0f} | {low:.0f} |")
+    print("| | early | late | late / early | when all had left, most |")
+    print("|---|--:|--:|--:|--:|")
+    for name, (figure, fold) in FIGURES.items():
+        first, last = (fold([figure(sample) for sample in some]) for some in (early, late))
+        print(f"| {name} | {first:.0f} | {last:.0f} | {last / first:.3f} | {max(map(figure, soak.lows)):.0f} |")
         if name in _FLAT and last > first * _MOST_GROWTH and (name == _MEMORY or last > first + _MOST_MORE):
             yield f"{name}: {last:.0f} at the end, {first:.0f} at first"
+    tenth = max(len(soak.samples) // 10, 1)
+    tenths = [soak.samples[at : at + tenth] for at in range(0, len(soak.samples), tenth)]
+    medians = ", ".join(f"{statistics.median(sample.rss for sample in some):.0f}" for some in tenths)
+    print(f"\nMemory in each tenth of the run, median, MiB: {medians}.\n")
     if left := max(sample.sockets for sample in soak.lows):
         yield f"{left} sockets were open when all triggers had left"
     # Those of the benchmark itself.
