@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -162,6 +163,8 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=480, help="seconds until the rest is given up (default: 480)")
     parser.add_argument("--at-once", action="store_true", help="run the variants at once, not one after the other")
     arguments = parser.parse_args()
+    # The server ends with the block that runs it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = arguments.variant or list(VARIANTS)
     if len(names) > 1:
         return in_processes(names, arguments)

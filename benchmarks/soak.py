@@ -13,6 +13,7 @@ import asyncio
 import gc
 import os
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -264,6 +265,8 @@ def main() -> int:
     parser.add_argument("--triggers", type=int, default=2000, help="how many wait (default: 2000)")
     parser.add_argument("--tls", action=argparse.BooleanOptionalAction, default=True, help="default: over TLS")
     arguments = parser.parse_args()
+    # The server ends with the block that runs it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     noted: list[str] = []
     with (
         tempfile.TemporaryDirectory() as folder,
