@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -98,14 +99,23 @@ def turn(running: Airflow, dag_id: str, clips: int, idle: Mapping[str, float]) -
             break
         time.sleep(1.0)
     if state != "success":
-        states = sorted({str(each.state) for each in running.client.task_instances(dag_id, run_id)})
-        raise RuntimeError(f"{dag_id} is {state}; its tasks are {', '.join(states)}")
+        raise RuntimeError(f"{dag_id} is {state}:\n{_failures(running, dag_id, run_id)}")
     # What is written and cleaned up after the end belongs to it.
     time.sleep(5.0)
     seconds = time.monotonic() - started
     used = {name: after - cpu[name] - idle[name] * seconds for name, after in meter.cpu().items()}
     grown = {name: after - rows.get(name, 0) for name, after in meter.rows().items()}
+    print(f"{dag_id}: {sum(used.values()):.1f} CPU s in {seconds:.0f} s", file=sys.stderr)
     return Turn(seconds, used, {name: count for name, count in grown.items() if count > 0})
+
+
+def _failures(running: Airflow, dag_id: str, run_id: str) -> str:
+    """Return the states of the run's tasks, and the end of the log of one that has failed."""
+    instances = running.client.task_instances(dag_id, run_id)
+    lines = [str(Counter(str(each.state) for each in instances))]
+    for each in [each for each in instances if each.state == "failed"][:1]:
+        lines += [line.text for line in running.client.log(each.key, run_id, each.try_number)][-30:]
+    return "\n".join(lines)
 
 
 def show(turns: Mapping[str, list[Turn]], clips: int) -> None:
@@ -154,6 +164,8 @@ def stage(folder: Path, parallelism: int) -> Iterator[Airflow]:
             "AIRFLOW_CONN_AWS_DEFAULT": s3.connection(),
             "COST_SECONDS": str(_BARE_SECONDS),
             "PYTHONPATH": str(Path(__file__).parents[1]),
+            # On a machine that is busy, an answer may take long.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             # Parsing Dag files goes on all the time, whatever runs; here it is kept out.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
         }

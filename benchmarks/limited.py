@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def judged(name: str, seconds: list[list[int]], waited: Waited, triggers: int) -
     settled = [offered for offered, _, _ in seconds[_SETTLED_SECONDS:]]
     windows = [sum(settled[at : at + _WINDOW_SECONDS]) for at in range(max(len(settled) - _WINDOW_SECONDS, 0) + 1)]
     worst = max(windows, default=0) / _WINDOW_SECONDS / _RATE
-    crowded = seconds[_SETTLED_SECONDS : max(int(waited.crowded - waited.started), _SETTLED_SECONDS + 1)]
+    crowded = seconds[_SETTLED_SECONDS : max(int(waited.crowded - waited.started), _SETTLED_SECONDS + _WINDOW_SECONDS)]
     mean = statistics.fmean(offered for offered, _, _ in crowded) / _RATE
     used = statistics.fmean(accepted for _, accepted, _ in crowded) / _RATE
     least = 2 * triggers / _RATE
@@ -162,6 +163,8 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=480, help="seconds until the rest is given up (default: 480)")
     parser.add_argument("--at-once", action="store_true", help="run the variants at once, not one after the other")
     arguments = parser.parse_args()
+    # The server ends with the block that runs it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = arguments.variant or list(VARIANTS)
     if len(names) > 1:
         return in_processes(names, arguments)

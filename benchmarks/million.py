@@ -54,6 +54,11 @@ def needs(f: dict[str, float]) -> Iterator[Need]:
         f"{airflow / f['use']:.0f}",
         "clips/s * (generate_cpu_seconds + copy_cpu_seconds) / use",
     )
+    yield Need(
+        "of these, for a generate task that did nothing",
+        f"{peak * f['bare_cpu_seconds'] / f['use']:.0f}",
+        "clips/s * bare_cpu_seconds / use",
+    )
     gib = peak * f["clip_mib"] / 1024
     copies = gib * f["copy_cpu_seconds_per_gib"]
     yield Need(
