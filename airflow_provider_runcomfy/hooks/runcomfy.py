@@ -13,7 +13,6 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowRuntimeError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
 
-from airflow_provider_runcomfy.api.aio import RunComfyAsyncClient
 from airflow_provider_runcomfy.api.client import RESEND_SECONDS, RunComfyClient, patience
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
 from airflow_provider_runcomfy.api.errors import RunComfyError, UnavailableError
@@ -30,6 +29,9 @@ from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+    # Workers, which have this module too, do without aiohttp.
+    from airflow_provider_runcomfy.api.aio import RunComfyAsyncClient
 
 T = TypeVar("T")
 
@@ -248,6 +250,8 @@ class RunComfyAsyncHook(AbstractAsyncContextManager["RunComfyAsyncHook"]):
         return await (await self.get_conn()).cancel(request_id)
 
     async def _open(self) -> RunComfyAsyncClient:
+        from airflow_provider_runcomfy.api.aio import RunComfyAsyncClient
+
         self._client = RunComfyAsyncClient(await self._settings())
         return self._client
 

@@ -17,7 +17,6 @@ from airflow_provider_runcomfy.parameters import (
     DEFAULT_POLL_INTERVAL,
     require_positive,
 )
-from airflow_provider_runcomfy.request_ids import given_requests, is_one_request, request_ids
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -90,6 +89,8 @@ class RunComfyRequestSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the requests one after the other, up to the first that has not ended."""
+        from airflow_provider_runcomfy.request_ids import request_ids
+
         with self._telling_why_it_skips():
             endings = {}
             for request_id in request_ids(self.request_id):
@@ -118,6 +119,7 @@ class RunComfyRequestSensor(BaseSensorOperator):
             raise
 
     def _defer(self) -> NoReturn:
+        from airflow_provider_runcomfy.request_ids import request_ids
         from airflow_provider_runcomfy.triggers.runcomfy import RunComfyRequestTrigger
 
         ids = request_ids(self.request_id)
@@ -151,6 +153,7 @@ class RunComfyRequestSensor(BaseSensorOperator):
     def _results(self, endings: dict[str, Ending]) -> Any:
         from airflow_provider_runcomfy.api.polling import End
         from airflow_provider_runcomfy.failures import WAITER, without_result
+        from airflow_provider_runcomfy.request_ids import given_requests, is_one_request
 
         model_ids = {given.request_id: given.model_id for given in given_requests(self.request_id)}
         results = []

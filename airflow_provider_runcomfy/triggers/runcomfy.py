@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -18,6 +17,7 @@ from airflow_provider_runcomfy.triggers.events import to_event
 from airflow_provider_runcomfy.triggers.progress_xcom import ProgressXCom
 from airflow_provider_runcomfy.triggers.shared import SharedConnection, shared_connection
 from airflow_provider_runcomfy.triggers.task_state import state_of
+from airflow_provider_runcomfy.triggers.undisturbed import undisturbed
 from airflow_provider_runcomfy.triggers.wait import Wait
 
 # The task is over for good; in every other state somebody may still be waiting for the request.
@@ -97,7 +97,7 @@ class RunComfyRequestTrigger(BaseTrigger):
         Airflow also calls this for a cleared task, whose next try attaches to the request, and for one that another
         triggerer has taken over; so without certainty the request is left alone.
         """
-        await _undisturbed(self._cancel_if_over())
+        await undisturbed(self._cancel_if_over())
 
     async def _cancel_if_over(self) -> None:
         if not self.cancel_on_kill:
@@ -143,12 +143,3 @@ class RunComfyRequestTrigger(BaseTrigger):
             self.log.warning("Whether request %s was cancelled is not known: %s", request_id, error)
             return
         self.log.info("Request %s %s.", request_id, outcome.meaning)
-
-
-async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
-    """Do the work although this task is cancelled meanwhile: Airflow cancels a killed trigger anew every second."""
-    task = asyncio.create_task(work)
-    while not task.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    await task

@@ -23,6 +23,7 @@ from airflow_provider_runcomfy.api.types import GenerationResult, RequestStatus
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
 from airflow_provider_runcomfy.triggers.throttle import Throttle
 from airflow_provider_runcomfy.triggers.turns import Turns
+from airflow_provider_runcomfy.triggers.undisturbed import undisturbed
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class _Session:
 
     async def close_if_retired(self) -> None:
         if self.is_retired and not self.calls:
-            await self.hook.close()
+            await undisturbed(self.hook.close())
 
 
 class SharedConnection:
@@ -200,4 +201,4 @@ async def shared_connection(conn_id: str) -> AsyncIterator[SharedConnection]:
         shared.users -= 1
         if shared.users == 0:
             del connections[conn_id]
-            await shared.close()
+            await undisturbed(shared.close())

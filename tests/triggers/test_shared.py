@@ -225,3 +225,28 @@ def test_many_begin_evenly_spread(monkeypatch: pytest.MonkeyPatch) -> None:
     found = sorted(asyncio.run(spreads()))
     gaps = [after - before for before, after in pairwise(found)]
     assert max(gaps) < 3 / 1000
+
+
+async def test_the_last_one_closes_the_session_although_it_is_cancelled_again(
+    full: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing, may_go_on, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    close = RunComfyAsyncHook.close
+
+    async def slow(hook: RunComfyAsyncHook) -> None:
+        closing.set()
+        await may_go_on.wait()
+        await close(hook)
+        closed.set()
+
+    monkeypatch.setattr(RunComfyAsyncHook, "close", slow)
+    last = asyncio.create_task(events_of(a_trigger(submit(full))))
+    await asyncio.sleep(0.1)
+    last.cancel()
+    await closing.wait()
+    last.cancel()
+    await asyncio.sleep(0)
+    may_go_on.set()
+    await asyncio.wait([last])
+
+    assert closed.is_set()
