@@ -203,16 +203,13 @@ class _Flow:
 
     def _keep(self, record: Record, request_id: str) -> None:
         """Write the record, with the clear that led here taken note of: later retries are retries of this try."""
-        self._write(
-            Record(self._attempt.max_tries, record.submissions),
-            f"Request {request_id} was paid for and is left alone; a retry takes it up again and pays nothing.",
-        )
-
-    def _write(self, record: Record, otherwise: str) -> None:
         try:
-            self._store.write(record)
+            self._store.write(Record(self._attempt.max_tries, record.submissions))
         except RunComfyRetryableError as error:
-            raise RunComfyRetryableError(f"{error} {otherwise}") from None
+            raise RunComfyRetryableError(
+                f"{error} Request {request_id} was paid for and is left alone; a retry takes it up again and pays "
+                "nothing."
+            ) from None
 
     def _note(self, found: Record, learned: Record) -> None:
         """Write what became of the latest request, for a try that ends here; the next one asks RunComfy anyway."""
