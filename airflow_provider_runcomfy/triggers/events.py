@@ -16,7 +16,8 @@ def to_event(endings: dict[str, Ending]) -> dict[str, Any]:
 
 
 def _ending(request_id: str, ending: Ending) -> dict[str, Any]:
-    result = ending.result.as_dict(None) if ending.result and ending.end is End.SUCCEEDED else None
+    # Of a failed request too: it says what that has cost.
+    result = ending.result.as_dict(None) if ending.result else None
     return {"request_id": request_id, "end": ending.end.value, "reason": ending.reason, "result": result}
 
 
@@ -53,5 +54,6 @@ def one_from_event(event: Any, asker: Asker) -> tuple[str, Ending]:
 
 def _read(item: dict[str, Any]) -> Ending:
     end = End(item["end"])
-    result = GenerationResult.from_dict(item["result"]) if end is End.SUCCEEDED else None
+    carries_result = end is End.SUCCEEDED or item["result"] is not None
+    result = GenerationResult.from_dict(item["result"]) if carries_result else None
     return Ending(end, result, str(item["reason"]))

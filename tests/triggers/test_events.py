@@ -29,8 +29,9 @@ RESULT = GenerationResult(
     [
         Ending(End.SUCCEEDED, RESULT),
         *(Ending(end, None, "why") for end in End if end is not End.SUCCEEDED),
+        Ending(End.FAILED, GenerationResult("r-1", RequestState.FAILED, cost_usd=0.1), "why, and what it cost"),
     ],
-    ids=lambda ending: ending.end.value,
+    ids=lambda ending: f"{ending.end.value} {ending.reason}",
 )
 def test_an_event_brings_every_ending_back(ending: Ending) -> None:
     event = json.loads(json.dumps(to_event({"r-1": ending})))
