@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -28,6 +29,20 @@ def runner(task_instance_id: str) -> psutil.Process | None:
             if " ".join(process.cmdline()).strip() == f"airflow worker -- {task_instance_id}":
                 return process
     return None
+
+
+def runners(home: Path) -> list[psutil.Process]:
+    """Return the processes that run the code of the tasks of one Airflow, which others on this machine are not."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            title = " ".join(process.cmdline()).strip()
+            if not title.startswith("airflow worker -- ") or "LocalExecutor" in title:
+                continue
+            # Its title has overwritten its environment; it starts in the folder of its Airflow.
+            if process.cwd() == str(home):
+                found.append(process)
+    return sorted(found, key=lambda process: process.pid)
 
 
 def peer(exchange: Exchange) -> psutil.Process | None:
