@@ -34,12 +34,12 @@ def has_every_trigger(stage: Stage) -> bool:
 
 def wait_for_triggers(stage: Stage, timeout: float = 120.0) -> bool:
     """Wait until the one triggerer has taken every trigger; returns False if there is none any more."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * stage.slow_by
     while not has_every_trigger(stage):
         if not stage.database.triggers():
             return False
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the triggerer has not taken all triggers after {timeout:.0f} s")
+            raise TimeoutError(f"the triggerer has not taken all triggers after {timeout * stage.slow_by:.0f} s")
         time.sleep(0.5)
     return True
 

@@ -76,9 +76,9 @@ with DAG("faults_submit", schedule=None, params=PARAMS, default_args=PATIENT):
 
 # Only submits, to be measured, without and with TLS.
 for conn_id in ("runcomfy_default", "runcomfy_tls"):
-    with DAG(f"faults_window_{conn_id.removeprefix('runcomfy_')}", schedule=None, params=PARAMS):
+    with DAG(f"faults_window_{conn_id.removeprefix('runcomfy_')}", schedule=None, params=PARAMS, default_args=PATIENT):
         submit = RunComfySubmitOperator.partial(task_id="make", model_id=MODEL, runcomfy_conn_id=conn_id)
-        submit.expand(inputs=clips())  # type: ignore[call-arg]
+        submit.expand(inputs=clips())  # type: ignore[call-arg,misc]
 
 # Requests that have ended, and a copy of each group of them.
 with DAG("faults_copy", schedule=None, params=PARAMS | {"requests": Param([], type="array")}, default_args=PATIENT):

@@ -29,7 +29,7 @@ def mark_all(stage: Stage, *, short: bool = False) -> list[tuple[str, str, str, 
             _wait_for_requests(stage, len(chosen))
         acted = {case: run_id for case, run_id in runs.items() if not case.times_out}
         for case, run_id in acted.items():
-            _until(lambda c=case, r=run_id: _waits(stage, c, r), f"{case.name} waits", timeout=300)  # type: ignore[misc]
+            _until(stage, lambda c=case, r=run_id: _waits(stage, c, r), f"{case.name} waits", timeout=300)  # type: ignore[misc]
         for case, run_id in acted.items():
             _act(stage, case, run_id)
         seen += [_look(stage, case, run_id) for case, run_id in runs.items()]
@@ -41,7 +41,7 @@ def mark_all(stage: Stage, *, short: bool = False) -> list[tuple[str, str, str, 
 
 
 def _wait_for_requests(stage: Stage, number: int) -> None:
-    _until(lambda: len(stage.full.requests()) == number, f"{number} requests run", timeout=300)
+    _until(stage, lambda: len(stage.full.requests()) == number, f"{number} requests run", timeout=300)
 
 
 def _fill(stage: Stage) -> None:
@@ -76,7 +76,7 @@ def _look(stage: Stage, case: Case, run_id: str) -> tuple[str, str, str, str]:
 
     wrong = ""
     try:
-        _until(told, case.name, timeout=90)
+        _until(stage, told, case.name, timeout=90)
     except TimeoutError:
         missing = [said for said in case.said if said not in log]
         wrong = f"the log does not say {missing}: {log[-1500:]}"
@@ -92,9 +92,9 @@ def _instance(stage: Stage, case: Case, run_id: str) -> TaskInstance:
     return instance
 
 
-def _until(holds: Callable[[], bool], what: str, timeout: float = 120.0) -> None:
-    deadline = time.monotonic() + timeout
+def _until(stage: Stage, holds: Callable[[], bool], what: str, timeout: float = 120.0) -> None:
+    deadline = time.monotonic() + timeout * stage.slow_by
     while not holds():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not after {timeout:.0f} s: {what}")
+            raise TimeoutError(f"not after {timeout * stage.slow_by:.0f} s: {what}")
         time.sleep(0.5)

@@ -52,9 +52,9 @@ class Report:
         with self._timed(name):
             made = make()
         self.cases += made
-        wrong = [f"{case}: {fault}" for case, _, _, fault in made if fault]
-        self.faults += wrong
-        self._tell(name, bool(wrong))
+        for case, _, _, fault in made:
+            self.faults += [f"{case}: {fault}"] if fault else []
+            self._tell(case, bool(fault))
 
     def show(self) -> None:
         """Print the tables, and everything that is not as promised."""

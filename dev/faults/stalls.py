@@ -60,7 +60,7 @@ def stall_at(stage: Stage, point: Point, *, kills: int) -> Row:
         stalls.run_id = stage.start(dag_id, prefix, kills)
         stage.wait(dag_id, stalls.run_id, timeout=480)
         # A run can end before the last old try has found out that it is over.
-        _until(lambda: stalls.under_way == 0, "every old try is awake")
+        _until(stage, lambda: stalls.under_way == 0, "every old try is awake")
     time.sleep(5.0)
     faults = list(stalls.faults)
     for one in _makes(stage, dag_id, stalls.run_id):
@@ -87,19 +87,19 @@ def stall_waiting(stage: Stage, *, kills: int) -> Row:
             found = _makes(stage, dag_id, run_id)
             return len(found) == kills and all("accepted request" in stage.log(one, run_id) for one in found)
 
-        _until(submitted, "all are submitted")
+        _until(stage, submitted, "all are submitted")
         for one in _makes(stage, dag_id, run_id):
             own_id = stage.database.task_instance_id(dag_id, run_id, one.key.task_id, one.key.map_index)
             stopped[one.key.map_index] = _stop(runner(own_id))
         count = sum(bool(processes) for processes in stopped.values())
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _PATIENCE * stage.slow_by
         while stopped and time.monotonic() < deadline:
             for one in _makes(stage, dag_id, run_id):
                 if one.try_number > 1 and "Attached to request" in stage.log(one, run_id):
                     _wake(stopped.pop(one.key.map_index, []))
             time.sleep(1.0)
         if stopped:
-            faults.append(f"{len(stopped)} tries were not replaced within {_PATIENCE:.0f} s")
+            faults.append(f"{len(stopped)} tries were not replaced within {_PATIENCE * stage.slow_by:.0f} s")
         time.sleep(10.0)
     finally:
         for processes in stopped.values():
@@ -142,7 +142,8 @@ class _Stalls:
             self.count += bool(processes)
             self.under_way += 1
         try:
-            _until(lambda: self._has_passed(int(_prompt(exchange).rpartition("/")[2])), "its next try has passed")
+            index = int(_prompt(exchange).rpartition("/")[2])
+            _until(self.stage, lambda: self._has_passed(index), "its next try has passed")
         except TimeoutError as error:
             self.faults.append(str(error))
         finally:
@@ -203,9 +204,9 @@ def _wake(processes: Iterable[psutil.Process]) -> None:
             process.resume()
 
 
-def _until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _PATIENCE
+def _until(stage: Stage, holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _PATIENCE * stage.slow_by
     while not holds():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not after {_PATIENCE:.0f} s: {what}")
+            raise TimeoutError(f"not after {_PATIENCE * stage.slow_by:.0f} s: {what}")
         time.sleep(1.0)

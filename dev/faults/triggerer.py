@@ -100,14 +100,14 @@ def _under_waiting_clips(stage: Stage, name: str, act: Callable[[], bool], *, cl
 
 def _wait_until_all_wait(stage: Stage, run_id: str, clips: int) -> None:
     """Wait until each clip waits, or has ended already: some are paid for while the others are still submitted."""
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 180 * stage.slow_by
     while time.monotonic() < deadline:
         instances = stage.airflow.client.task_instances(_DAG, run_id)
         made = [one.state for one in instances if one.key.task_id.endswith(".make")]
         if "deferred" in made and made.count("deferred") + made.count("success") >= clips:
             return
         time.sleep(0.5)
-    raise TimeoutError(f"{_DAG}: not all tasks wait after 180 s")
+    raise TimeoutError(f"{_DAG}: not all tasks wait in time")
 
 
 def _send(leader: int, number: signal.Signals) -> None:
