@@ -63,6 +63,7 @@ def campaign(stage: Stage, *, kills: int, seed: int) -> list[Row]:
         rows.append(_one_run(stage, dice, len(rows), deck))
         stage.sandbox.clear_faults()
     done = sum((Counter(row.kinds) for row in rows), Counter())
+    print(f"         killed in all: {', '.join(f'{number} {kind}' for kind, number in done.items())}", flush=True)
     if done != deck.shares:
         rows[-1] = replace(rows[-1], faults=(*rows[-1].faults, f"killed {dict(done)}, wanted {deck.shares}"))
     return rows

@@ -33,8 +33,9 @@ _SLOWEST = 4.0
 
 
 def slowness() -> float:
-    """Return how much more time everything needs on this machine now, since others use it too; 1 if nobody does."""
-    return min(_SLOWEST, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
+    """Return how much more time everything is given, since others use this machine too; 1 if they are few."""
+    waiting_for_each = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return min(_SLOWEST, max(1.0, waiting_for_each / 2))
 
 
 def _notices_soon(slow: float) -> dict[str, str]:
