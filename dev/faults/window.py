@@ -11,8 +11,10 @@ from dev.faults.processes import ti_id
 from dev.faults.stage import Stage
 from dev.gate import Exchange, Gate, Stop, When
 
-# Beyond it something stands in the way that should not.
+# Beyond it something stands in the way that should not; on a busy machine, so many times as everything else.
 _WIDEST_MEDIAN_MS = 250.0
+# A busy API server gets some writes twice, and the first of them is what counts.
+_EVERY = 1_000_000
 
 
 def measure_windows(stage: Stage, *, clips: int) -> list[tuple[str, str, str, str]]:
@@ -26,31 +28,28 @@ def measure_windows(stage: Stage, *, clips: int) -> list[tuple[str, str, str, st
 def _measure(stage: Stage, name: str, dag_id: str, to_runcomfy: Gate, clips: int) -> tuple[str, str, str, str]:
     width, write, post = Span(), Span(), Span()
     with (
-        stage.to_airflow.stopping(Stop(is_intent, When.AFTER, lambda e: width.begin(ti_id(e)), times=clips)),
-        stage.to_airflow.stopping(Stop(is_new_id, When.BEFORE, lambda e: write.begin(ti_id(e)), times=clips)),
-        stage.to_airflow.stopping(Stop(is_new_id, When.AFTER, lambda e: _recorded(e, width, write), times=clips)),
-        to_runcomfy.stopping(Stop(is_submit, When.BEFORE, lambda e: post.begin(e.peer_port), times=clips)),
-        to_runcomfy.stopping(Stop(is_submit, When.AFTER, lambda e: post.end(e.peer_port), times=clips)),
+        stage.to_airflow.stopping(Stop(is_intent, When.AFTER, lambda e: width.begin(ti_id(e)), times=_EVERY)),
+        stage.to_airflow.stopping(Stop(is_new_id, When.BEFORE, lambda e: write.begin(ti_id(e)), times=_EVERY)),
+        stage.to_airflow.stopping(Stop(is_new_id, When.AFTER, lambda e: _recorded(e, width, write), times=_EVERY)),
+        to_runcomfy.stopping(Stop(is_submit, When.BEFORE, lambda e: post.begin(e.peer_port), times=_EVERY)),
+        to_runcomfy.stopping(Stop(is_submit, When.AFTER, lambda e: post.end(e.peer_port), times=_EVERY)),
     ):
         stage.wait(dag_id, stage.start(dag_id, f"window-{name.split()[-1].lower()}", clips))
     counts = [len(span.took) for span in (width, write, post)]
-    must = f"{clips} measured, median below {_WIDEST_MEDIAN_MS:.0f} ms"
+    widest = _WIDEST_MEDIAN_MS * stage.slow_by
+    must = f"{clips} measured, median below {widest:.0f} ms"
     if counts != [clips] * 3:
         return f"window over {name}", must, f"{counts} measured", f"of {clips} submits were measured: {counts}"
-    median = statistics.median(width.took)
+    median, most = statistics.median(width.took.values()), max(width.took.values())
     print(
         f"         From the intent's being kept to the record's, over {name}, {clips} submits, eight at a time: median "
-        f"{median:.0f} ms, at most {max(width.took):.0f} ms; of this Airflow's keeping of the record takes "
-        f"{statistics.median(write.took):.0f} ms, and the POST at the sandbox {statistics.median(post.took):.0f} ms.",
+        f"{median:.0f} ms, at most {most:.0f} ms; of this Airflow's keeping of the record takes "
+        f"{statistics.median(write.took.values()):.0f} ms, and the POST at the sandbox "
+        f"{statistics.median(post.took.values()):.0f} ms.",
         flush=True,
     )
-    wrong = "" if median < _WIDEST_MEDIAN_MS else f"the median is {median:.0f} ms"
-    return (
-        f"window over {name}",
-        must,
-        f"{clips} measured, median {median:.0f} ms, at most {max(width.took):.0f} ms",
-        wrong,
-    )
+    wrong = "" if median < widest else f"the median is {median:.0f} ms"
+    return f"window over {name}", must, f"{clips} measured, median {median:.0f} ms, at most {most:.0f} ms", wrong
 
 
 def _recorded(exchange: Exchange, *spans: Span) -> bool:
@@ -61,18 +60,22 @@ def _recorded(exchange: Exchange, *spans: Span) -> bool:
 
 @dataclass
 class Span:
-    """How long something takes, in milliseconds, for each of many."""
+    """
+    How long something takes for each of many.
 
-    took: list[float] = field(default_factory=list)
+    :param took: milliseconds, from the first beginning to the first end.
+    """
+
+    took: dict[str | int | None, float] = field(default_factory=dict)
     _began: dict[str | int | None, float] = field(default_factory=dict)
 
     def begin(self, whose: str | int | None) -> bool:
         """Note the beginning of one; the exchange goes on."""
-        self._began[whose] = time.monotonic()
+        self._began.setdefault(whose, time.monotonic())
         return True
 
     def end(self, whose: str | int | None) -> bool:
         """Note the end of one, if its beginning was seen; the exchange goes on."""
         if whose in self._began:
-            self.took.append(1000 * (time.monotonic() - self._began[whose]))
+            self.took.setdefault(whose, 1000 * (time.monotonic() - self._began[whose]))
         return True
