@@ -125,7 +125,7 @@ def _run(running: Stage, report: Report, *, short: bool, seed: int, only: str) -
             report.add_cases("clearing and settling", lambda: clear_all(running))
     for done in outages:
         done.result()
-    leave_one_waiting(running)
+    report.add_cases("waits until the end", lambda: leave_one_waiting(running))
 
 
 def _run_transfers(running: Stage, report: Report, *, short: bool, kills: int) -> None:

@@ -59,9 +59,11 @@ def peer(exchange: Exchange) -> psutil.Process | None:
 
 def kill(processes: Iterable[psutil.Process | None]) -> bool:
     """SIGKILL the processes and wait until they are gone; returns whether there was one."""
-    found = [process for process in processes if process is not None]
-    for process in found:
+    killed = []
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
-    psutil.wait_procs(found, timeout=10)
-    return bool(found)
+            if process is not None:
+                process.send_signal(signal.SIGKILL)
+                killed.append(process)
+    psutil.wait_procs(killed, timeout=10)
+    return bool(killed)
