@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
+
+import requests
 
 from dev.airflow_client import TaskInstance, TaskKey
 from dev.faults.marking_cases import RUNNING, Case, cases
@@ -32,7 +35,9 @@ def mark_all(stage: Stage, *, short: bool = False) -> list[tuple[str, str, str, 
             _until(stage, lambda c=case, r=run_id: _waits(stage, c, r), f"{case.name} waits", timeout=300)  # type: ignore[misc]
         for case, run_id in acted.items():
             _act(stage, case, run_id)
-        seen += [_look(stage, case, run_id) for case, run_id in runs.items()]
+        for case, run_id in runs.items():
+            seen.append(_look(stage, case, run_id))
+            print(f"         {case.name}: {'FAULT' if seen[-1][3] else 'ok'}", flush=True)
         # What a cleared task's next try waits for never ends, and one on a worker would hold that for ever.
         for case, run_id in acted.items():
             if case.mode == "worker" and stage.airflow.client.run_state(case.dag_id, run_id) not in _ENDED:
@@ -52,10 +57,21 @@ def _fill(stage: Stage) -> None:
 
 def _act(stage: Stage, case: Case, run_id: str) -> None:
     key = TaskKey(case.dag_id, "make")
-    if case.act == "cleared":
-        stage.airflow.client.clear(key, run_id)
-    else:
-        stage.airflow.client.mark(key, run_id, case.act)
+
+    def acted() -> bool:
+        try:
+            if case.act == "cleared":
+                stage.airflow.client.clear(key, run_id)
+            else:
+                stage.airflow.client.mark(key, run_id, case.act)
+        except requests.HTTPError as error:
+            # SQLite is locked now and then on a busy machine; Airflow has then done nothing.
+            if error.response is None or error.response.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            return False
+        return True
+
+    _until(stage, acted, f"{case.name}: done", timeout=30)
 
 
 def _waits(stage: Stage, case: Case, run_id: str) -> bool:
