@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -85,17 +86,19 @@ def _look(stage: Stage, case: Case, run_id: str) -> tuple[str, str, str, str]:
     # The log tells that the kill is over; only then does the state of the request say anything.
     log = ""
 
+    def missing() -> list[str]:
+        return [said for said, times in Counter(case.said).items() if log.count(said) < times]
+
     def told() -> bool:
         nonlocal log
         log = stage.log(_instance(stage, case, run_id), run_id)
-        return all(said in log for said in case.said)
+        return not missing()
 
     wrong = ""
     try:
         _until(stage, told, case.name, timeout=90)
     except TimeoutError:
-        missing = [said for said in case.said if said not in log]
-        wrong = f"the log does not say {missing}: {log[-1500:]}"
+        wrong = f"the log does not say {missing()}: {log[-1500:]}"
     found = [r for r in stage.full.requests() if str(r["inputs"]["prompt"]).startswith(f"{case.prefix}/")]
     states = [str(request["state"]) for request in found]
     if states != case.becomes:

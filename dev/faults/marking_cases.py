@@ -68,7 +68,7 @@ class Case:
 
     @property
     def said(self) -> list[str]:
-        """What the log of the task must say of the request; with the last of it the act is over."""
+        """What the log of the task must say, as often as it is here; with the last of it the act is over."""
         if self.times_out:
             became = _CANCELLED if self.state == "in_queue" else _TOO_LATE
             return ["did not end in time", became if self.flag == "on" else "It goes on and is charged"]
@@ -81,7 +81,8 @@ class Case:
             killed = _CANCELLED if self.state == "in_queue" else _TOO_LATE
         if self.act != "cleared":
             return [killed]
-        return [killed, _ATTACHED if len(self.becomes) == 1 else _SUBMITTED]
+        # The first try has submitted, too.
+        return [killed, _ATTACHED] if len(self.becomes) == 1 else [killed, _SUBMITTED, _SUBMITTED]
 
 
 def cases(state: str) -> tuple[Case, ...]:
