@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 
 @dataclass(frozen=True, order=True)
@@ -60,6 +62,9 @@ class AirflowClient:
         self._url = url
         self._session = requests.Session()
         self._session.trust_env = False
+        # On a busy machine an answer may be late; to ask again changes nothing.
+        retry = Retry(total=3, connect=0, read=3, allowed_methods={"GET"})
+        self._session.mount("http://", HTTPAdapter(max_retries=retry))
         self._token: str | None = None
 
     def is_healthy(self) -> bool:

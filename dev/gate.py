@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -60,10 +61,12 @@ class Gate:
     A running gate.
 
     :param target: the server behind it, as a URL without a path.
+    :param tls: makes it speak TLS to its clients; plain HTTP by default.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, tls: ssl.SSLContext | None = None) -> None:
         self._target = target
+        self._tls = tls
         (self._port,) = free_ports(1)
         self._lock = threading.Lock()
         self._stops: list[Stop] = []
@@ -71,7 +74,7 @@ class Gate:
     @property
     def url(self) -> str:
         """Where clients find it."""
-        return f"http://{LOOPBACK}:{self._port}"
+        return f"{'https' if self._tls else 'http'}://{LOOPBACK}:{self._port}"
 
     @contextmanager
     def stopping(self, stop: Stop) -> Iterator[Stop]:
@@ -92,7 +95,7 @@ class Gate:
         runner = web.AppRunner(application, access_log_class=AccessLogger, access_log=None)
         async with ClientSession(auto_decompress=False) as self._session:
             await runner.setup()
-            await web.TCPSite(runner, LOOPBACK, self._port).start()
+            await web.TCPSite(runner, LOOPBACK, self._port, ssl_context=self._tls).start()
             ready.set()
             await end.wait()
             await runner.cleanup()
@@ -151,9 +154,9 @@ def _cut(request: web.Request) -> web.Response:
 
 
 @contextmanager
-def gate(target: str) -> Iterator[Gate]:
+def gate(target: str, tls: ssl.SSLContext | None = None) -> Iterator[Gate]:
     """Run a gate in front of ``target`` while the block runs."""
-    running = Gate(target)
+    running = Gate(target, tls)
     ready = threading.Event()
     loop = asyncio.new_event_loop()
     end = asyncio.Event()

@@ -35,7 +35,7 @@ def copy(request_id: Any, conn_id: str = "runcomfy_default") -> RunComfyToS3Oper
     )
 
 
-def generate_dag(dag_id: str, conn_id: str) -> None:
+def generate_dag(dag_id: str, conn_id: str, *, deferrable: bool = True) -> None:
     """Make a Dag that generates and copies each clip."""
     with DAG(dag_id, schedule=None, params=PARAMS, default_args=PATIENT, max_active_tasks=100):
 
@@ -47,6 +47,7 @@ def generate_dag(dag_id: str, conn_id: str) -> None:
                 model_id=MODEL,
                 inputs=inputs,
                 runcomfy_conn_id=conn_id,
+                deferrable=deferrable,
                 poll_interval=2.0,
                 max_poll_interval=4.0,
             )
@@ -58,6 +59,7 @@ def generate_dag(dag_id: str, conn_id: str) -> None:
 generate_dag("faults_generate", "runcomfy_default")
 generate_dag("faults_slow", "runcomfy_slow")
 generate_dag("faults_outage", "runcomfy_outage")
+generate_dag("faults_worker", "runcomfy_default", deferrable=False)
 
 with DAG("faults_submit", schedule=None, params=PARAMS, default_args=PATIENT):
 
@@ -71,6 +73,12 @@ with DAG("faults_submit", schedule=None, params=PARAMS, default_args=PATIENT):
         copy(waited.output)
 
     submitted.expand(inputs=clips())  # type: ignore[call-arg,misc]
+
+# Only submits, to be measured, without and with TLS.
+for conn_id in ("runcomfy_default", "runcomfy_tls"):
+    with DAG(f"faults_window_{conn_id.removeprefix('runcomfy_')}", schedule=None, params=PARAMS, default_args=PATIENT):
+        submit = RunComfySubmitOperator.partial(task_id="make", model_id=MODEL, runcomfy_conn_id=conn_id)
+        submit.expand(inputs=clips())  # type: ignore[call-arg,misc]
 
 # Requests that have ended, and a copy of each group of them.
 with DAG("faults_copy", schedule=None, params=PARAMS | {"requests": Param([], type="array")}, default_args=PATIENT):
@@ -95,6 +103,8 @@ for deferrable in (True, False):
             f"faults_wait_{'deferred' if deferrable else 'worker'}_{'on' if cancel_on_kill else 'off'}",
             schedule=None,
             params=PARAMS,
+            # A clear of what runs is a retry to Airflow.
+            default_args={"retry_delay": timedelta(seconds=1)},
         ):
             RunComfyGenerateOperator(
                 task_id="make",
@@ -104,7 +114,22 @@ for deferrable in (True, False):
                 deferrable=deferrable,
                 cancel_on_kill=cancel_on_kill,
                 poll_interval=2.0,
+                max_poll_interval=4.0,
             )
+
+# One task that gives up, for each flag.
+for cancel_on_timeout in (True, False):
+    with DAG(f"faults_timeout_{'on' if cancel_on_timeout else 'off'}", schedule=None, params=PARAMS):
+        RunComfyGenerateOperator(
+            task_id="make",
+            model_id=MODEL,
+            inputs={"prompt": "{{ params.prefix }}/0", "duration": 3},
+            runcomfy_conn_id="runcomfy_full",
+            cancel_on_timeout=cancel_on_timeout,
+            timeout=timedelta(seconds=20),
+            poll_interval=2.0,
+            max_poll_interval=4.0,
+        )
 
 # One task whose inputs a person can change between a run and a clear.
 on_clear: Literal["reuse", "resubmit"]

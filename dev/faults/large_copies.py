@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-
 from dev.airflow_client import TaskInstance, TaskKey
-from dev.faults.stage import TOKEN, Account, Stage, account
+from dev.faults.stage import Account, Stage, account, submit
 from dev.gate import Exchange
 
 _DAG = "faults_copy"
-_MODEL = "kling/kling-3.0/standard/text-to-video"
 
 
 @dataclass
@@ -35,7 +32,7 @@ class LargeCopies:
     @classmethod
     def paid(cls, stage: Stage, prefix: str, *, copies: int, files: int) -> LargeCopies:
         """Submit ``files`` requests for each copy."""
-        groups = [[_submit(stage, f"{prefix}/{copy}-{file}") for file in range(files)] for copy in range(copies)]
+        groups = [[submit(stage.large, f"{prefix}/{copy}-{file}") for file in range(files)] for copy in range(copies)]
         return cls(stage, prefix, groups)
 
     @property
@@ -119,16 +116,3 @@ def is_part(exchange: Exchange) -> bool:
 def is_completion(exchange: Exchange) -> bool:
     """Return whether a call completes a multipart upload."""
     return exchange.method == "POST" and "uploadId=" in exchange.path
-
-
-def _submit(stage: Stage, prompt: str) -> str:
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.post(
-            f"{stage.large.url}/v1/models/{_MODEL}",
-            json={"prompt": prompt, "duration": 3, "sound": False},
-            headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=30,
-        )
-    answer.raise_for_status()
-    return str(answer.json()["request_id"])

@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -30,6 +31,20 @@ def runner(task_instance_id: str) -> psutil.Process | None:
     return None
 
 
+def runners(home: Path) -> list[psutil.Process]:
+    """Return the processes that run the code of the tasks of one Airflow, which others on this machine are not."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            title = " ".join(process.cmdline()).strip()
+            if not title.startswith("airflow worker -- ") or "LocalExecutor" in title:
+                continue
+            # Its title has overwritten its environment; it starts in the folder of its Airflow.
+            if process.cwd() == str(home):
+                found.append(process)
+    return sorted(found, key=lambda process: process.pid)
+
+
 def peer(exchange: Exchange) -> psutil.Process | None:
     """Return the process at the other end of an exchange's connection."""
     for connection in psutil.net_connections("tcp4"):
@@ -44,9 +59,11 @@ def peer(exchange: Exchange) -> psutil.Process | None:
 
 def kill(processes: Iterable[psutil.Process | None]) -> bool:
     """SIGKILL the processes and wait until they are gone; returns whether there was one."""
-    found = [process for process in processes if process is not None]
-    for process in found:
+    killed = []
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
-    psutil.wait_procs(found, timeout=10)
-    return bool(found)
+            if process is not None:
+                process.send_signal(signal.SIGKILL)
+                killed.append(process)
+    psutil.wait_procs(killed, timeout=10)
+    return bool(killed)

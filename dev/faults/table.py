@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tabulate import tabulate
 
@@ -17,6 +17,7 @@ class Row:
 
     :param reported: unknown submissions that the tasks reported.
     :param faults: what is not as promised; empty if all is.
+    :param kinds: how many of each kind were killed, where there are several.
     """
 
     name: str
@@ -25,6 +26,13 @@ class Row:
     account: Account
     reported: int
     faults: tuple[str, ...]
+    kinds: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def told_kills(self) -> str:
+        """The number of kills, by kind where there are several."""
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(self.kinds.items()))
+        return f"{self.kills}: {kinds}" if kinds else str(self.kills)
 
 
 def show(rows: Sequence[Row]) -> str:
@@ -36,7 +44,7 @@ def show(rows: Sequence[Row]) -> str:
     body = [
         (
             row.name,
-            row.kills,
+            row.told_kills,
             row.wanted,
             row.account.submits,
             row.account.stored,

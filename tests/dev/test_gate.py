@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
 import requests
 
 from dev.gate import Exchange, Gate, Stop, When, gate
+from tests.tls import Authority
 
 
 class Counting(ThreadingHTTPServer):
@@ -88,3 +90,13 @@ def test_what_it_stops_is_cut_before_or_after_the_server_has_it(
 def test_what_was_stopped_may_go_on(behind: Counting, front: Gate) -> None:
     with front.stopping(Stop(lambda _: True, When.BEFORE, lambda _: True)):
         assert requests.get(front.url, timeout=5).ok
+
+
+def test_it_speaks_tls_where_it_is_told_to(behind: Counting, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+
+    with gate(f"http://127.0.0.1:{behind.server_port}", tls=authority.server_context()) as front:
+        answer = requests.get(f"{front.url}/a", timeout=5, verify=str(authority.bundle))
+
+    assert front.url.startswith("https://")
+    assert answer.content == b"hello"
