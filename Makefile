@@ -19,13 +19,15 @@ FLOOR_TESTS := tests/dags tests/hooks tests/triggers tests/transfers/test_in_a_d
 # Every store that a copy can go to. The google provider alone is 1.2 GB: it has no place in everybody's .venv.
 STORES := .venv-stores
 AZURITE := .azurite
+# Airflow as a cluster: Celery over Redis, and PostgreSQL.
+DISTRIBUTED := .venv-distributed
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-floor test-stores lint format build pins clean faults
+.PHONY: help env demo test test-fast test-floor test-stores lint format build pins clean faults distributed
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## Make the environment in .venv (PYTHON=... chooses the interpreter)
 
@@ -34,6 +36,9 @@ demo: $(STAMP) ## Run the example Dags on a real Airflow and S3 server (KEEP=1 l
 
 faults: $(STAMP) ## Kill tasks, triggerers and copies on a real Airflow, and account for every clip (SHORT=1: fewer)
 	@exec $(BIN)/python -m dev.faults $(if $(SHORT),--short) $(if $(SEED),--seed=$(SEED))
+
+distributed: $(DISTRIBUTED)/.up-to-date ## Run 300 clips on a cluster (CLIPS=... others), kill a worker and a triggerer, and account for every clip
+	@exec $(DISTRIBUTED)/bin/python -m dev.distributed $(if $(CLIPS),--clips=$(CLIPS))
 
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest -n 2
@@ -63,9 +68,10 @@ pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade every
 	$(RESOLVE) --group dev -o requirements/dev.txt
 	$(RESOLVE) requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
 	$(RESOLVE) --group dev requirements/stores.in -o requirements/stores.txt
+	$(RESOLVE) --group dev requirements/distributed.in -o requirements/distributed.txt
 
 clean: ## Remove the environment, caches and everything built
-	rm -rf $(VENV) $(FLOOR) $(STORES) $(AZURITE) .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOOR) $(STORES) $(DISTRIBUTED) $(AZURITE) .demo .distributed dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements/uv.txt requirements/dev.txt pyproject.toml dev/make-env
@@ -78,6 +84,10 @@ $(FLOOR)/.up-to-date: requirements/uv.txt requirements/airflow-3.1.txt pyproject
 
 $(STORES)/.up-to-date: requirements/uv.txt requirements/stores.txt pyproject.toml dev/make-env
 	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(STORES) requirements/stores.txt
+	@touch $@
+
+$(DISTRIBUTED)/.up-to-date: requirements/uv.txt requirements/distributed.txt pyproject.toml dev/make-env
+	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(DISTRIBUTED) requirements/distributed.txt
 	@touch $@
 
 # Azure's blob service, for the same tests; what npm installs is pinned by its lock file, hashes included.

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from dev.airflow import Airflow, airflow
 from dev.airflow_client import TaskInstance
 from dev.faults.large import large_files
@@ -120,20 +118,9 @@ def account(stage: Stage, prefix: str, wanted: int, sandbox: Sandbox | None = No
     for entry in keys:
         request_id = Path(entry["Key"]).stem
         body = stage.s3.client().get_object(Bucket=stage.s3.bucket, Key=entry["Key"])["Body"].read()
-        if request_id not in known or _sha256(body) != _sha256(_served(sandbox, request_id)):
+        if request_id not in known or _sha256(body) != _sha256(sandbox.video(request_id, TOKEN)):
             wrong += 1
     return Account(wanted, paid, len(keys), wrong, len(stage.unfinished(prefix)))
-
-
-def _served(sandbox: Sandbox, request_id: str) -> bytes:
-    with requests.Session() as session:
-        session.trust_env = False
-        result = session.get(
-            f"{sandbox.url}/v1/requests/{request_id}/result",
-            headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=30,
-        ).json()
-        return session.get(result["output"]["video"], timeout=60).content
 
 
 def _sha256(content: bytes) -> str:
