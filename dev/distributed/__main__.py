@@ -32,7 +32,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How many clips may be under way at once, and how many of those RunComfy runs at once.
 _SLOTS = 60
 _RUNNING = 40
-_RUN_SECONDS = 10.0
+_RUN_SECONDS = 60.0
 # PostgreSQL's counters come that late.
 _SETTLE_SECONDS = 11.0
 
@@ -130,7 +130,10 @@ def _stage(folder: Path) -> Iterator[Stage]:
         for name, pid in parts.items():
             sampler.watch(name, pid)
         connected = stack.enter_context(database(metadata.url))
-        print(f"{len(running.hosts)} hosts and {len(parts)} servers are up after {time.monotonic() - began:.0f} s")
+        print(
+            f"{len(running.hosts)} hosts and {len(parts)} servers are up after {time.monotonic() - began:.0f} s",
+            flush=True,
+        )
         yield Stage(running, connected, local, s3, sampler)
 
 

@@ -38,6 +38,9 @@ with DAG(
             request_id=generate.output,
             s3_bucket="{{ params.bucket }}",
             s3_key="clips/{request_id}.{ext}",
+            # Before further submits: RunComfy's URLs expire.
+            weight_rule="absolute",
+            priority_weight=10,
         )
 
     clip.expand(inputs=prompts())  # type: ignore[call-arg,misc]

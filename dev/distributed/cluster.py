@@ -118,7 +118,7 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    folder: Path, database: Backend, broker: Backend, *, env: Mapping[str, str], timeout: float = 240.0
+    folder: Path, database: Backend, broker: Backend, *, env: Mapping[str, str], timeout: float = 600.0
 ) -> Iterator[Cluster]:
     """
     Run Airflow with two Celery workers and two triggerers while the block runs.

@@ -82,9 +82,10 @@ class Drive:
             raise RunFailedError(f"the run ended when {len(plan)} of 2 hosts were still to be lost")
 
     def _lose_triggerer(self) -> bool:
-        """Lose it as soon as it waits for some clips."""
+        """Lose it as soon as it waits for 20 clips, or for any when a sixth of all have been made."""
         waiting = self.database.waiting_on("triggerer-0")
-        if waiting < min(20, max(1, self.clips // 4)):
+        late = self.database.states()[GENERATE, "success"] >= self.clips // 6
+        if waiting < (1 if late else min(20, self.clips // 4)):
             return False
         self._lose("triggerer-0", f"waited for {waiting} clips")
         return True
@@ -96,11 +97,13 @@ class Drive:
         It is frozen, looked at, and let go on if a task has not yet been deferred: one that dies around its POST stops
         by design, for a person to settle. `make faults` kills at that point.
         """
-        if self.database.states()[COPY, "success"] < self.clips // 3 or not _copies(self.database, "worker-0"):
+        if self.database.states()[COPY, "success"] < self.clips // 3:
+            return False
+        if not _may_be_lost(self.database.running_on("worker-0")):
             return False
         self.cluster.freeze("worker-0")
         tasks = self.database.running_on("worker-0")
-        if not any(one.task_id == COPY for one in tasks) or any(_submits(one) for one in tasks):
+        if not _may_be_lost(tasks):
             self.cluster.thaw("worker-0")
             return False
         self._lose("worker-0", f"ran {', '.join(map(str, tasks))}", tasks)
@@ -136,9 +139,6 @@ class Drive:
         print(f"{self._now():7.1f} s  {text}", flush=True)
 
 
-def _copies(database: Database, host: str) -> bool:
-    return any(one.task_id == COPY for one in database.running_on(host))
-
-
-def _submits(task: Instance) -> bool:
-    return task.task_id == GENERATE and not task.resumes
+def _may_be_lost(tasks: list[Instance]) -> bool:
+    submit = any(one.task_id == GENERATE and not one.resumes for one in tasks)
+    return not submit and any(one.task_id == COPY for one in tasks)
