@@ -16,7 +16,7 @@ with DAG(
     params={"clips": Param(300, type="integer"), "bucket": Param("videos", type="string")},
     # The pool and the workers are to be the limits.
     max_active_tasks=1000,
-    default_args={"retries": 3, "retry_delay": timedelta(seconds=2)},
+    default_args={"retries": 3, "retry_delay": timedelta(seconds=2), "weight_rule": "absolute"},
 ):
 
     @task
@@ -39,8 +39,7 @@ with DAG(
             s3_bucket="{{ params.bucket }}",
             s3_key="clips/{request_id}.{ext}",
             # Before further submits: RunComfy's URLs expire.
-            weight_rule="absolute",
-            priority_weight=10,
+            priority_weight=2,
         )
 
     clip.expand(inputs=prompts())  # type: ignore[call-arg,misc]

@@ -85,7 +85,7 @@ class Drive:
         """Lose it as soon as it waits for 20 clips, or for any when a sixth of all have been made."""
         waiting = self.database.waiting_on("triggerer-0")
         late = self.database.states()[GENERATE, "success"] >= self.clips // 6
-        if waiting < (1 if late else min(20, self.clips // 4)):
+        if waiting < (1 if late else min(20, max(1, self.clips // 4))):
             return False
         self._lose("triggerer-0", f"waited for {waiting} clips")
         return True
