@@ -32,7 +32,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How many clips may be under way at once, and how many of those RunComfy runs at once.
 _SLOTS = 60
 _RUNNING = 40
-_RUN_SECONDS = 60.0
+_RUN_SECONDS = 30.0
 # PostgreSQL's counters come that late.
 _SETTLE_SECONDS = 11.0
 

@@ -92,7 +92,8 @@ class Database:
         return [Instance(*row) for row in rows]
 
     def _rows(self, query: Any) -> list[tuple[Any, ...]]:
-        return self._connection.execute(query).fetchall()
+        rows: list[tuple[Any, ...]] = self._connection.execute(query).fetchall()
+        return rows
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dev.distributed.database import Database, Instance
 from dev.distributed.sampling import Sampler
 
 DAG = "clips"
-GENERATE, COPY = "clip.generate", "clip.copy"
+GENERATE, COPY = "generate", "copy"
 _POOL = "generations"
 # Longer than Airflow takes to notice the loss of a triggerer, so that the other one carries on alone in between.
 _REPLACED_AFTER = 60.0
@@ -129,7 +129,7 @@ class Drive:
         parts = []
         for task_id in (GENERATE, COPY):
             counts = [f"{count} {state}" for (name, state), count in sorted(states.items()) if name == task_id]
-            parts.append(f"{task_id.removeprefix('clip.')}: {', '.join(counts) or 'none yet'}")
+            parts.append(f"{task_id}: {', '.join(counts) or 'none yet'}")
         return "; ".join(parts)
 
     def _now(self) -> float:

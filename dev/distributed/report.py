@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tabulate import tabulate
 
@@ -40,9 +41,8 @@ def show_usage(sampler: Sampler, clips: int) -> str:
         (name, usage.processes, usage.pss, usage.rss, sampler.cpu(name), 1000 * sampler.cpu(name) / clips)
         for name, usage in sampler.usages.items()
     ]
-    total = ("all", sum(row[1] for row in rows), *(sum(row[n] for row in rows) for n in range(2, 6)))
     head = ("part", "processes", "peak PSS, MiB", "peak RSS, MiB", "CPU s", "CPU ms per clip")
-    return str(tabulate([*rows, total], head, floatfmt=("", "", ".0f", ".0f", ".1f", ".0f"), tablefmt="github"))
+    return str(tabulate([*rows, _sum(rows)], head, floatfmt=("", "", ".0f", ".0f", ".1f", ".0f"), tablefmt="github"))
 
 
 def show_tables(before: Mapping[str, Table], after: Mapping[str, Table], clips: int) -> str:
@@ -55,9 +55,12 @@ def show_tables(before: Mapping[str, Table], after: Mapping[str, Table], clips: 
         (name, *(value / clips for value in (one.rows, one.inserts, one.updates, one.deletes, one.kib)))
         for name, one in sorted(changes.items(), key=lambda item: -item[1].inserts)
     ]
-    total = ("all of these", *(sum(row[n] for row in rows) for n in range(1, 6)))
     head = ("per clip in", "rows kept", "inserts", "updates", "deletes", "KiB")
-    return str(tabulate([*rows, total], head, floatfmt=".2f", tablefmt="github"))
+    return str(tabulate([*rows, _sum(rows)], head, floatfmt=".2f", tablefmt="github"))
+
+
+def _sum(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    return ("sum", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))
 
 
 def show_calls(calls: Calls, clips: int) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import psutil
 
 _MIB = 2**20
-_INTERVAL = 1.5
+_INTERVAL = 2.0
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Usage:
 @dataclass
 class Sampler:
     """
-    Looks at the processes of each part every 1.5 s.
+    Looks at the processes of each part every 2 s.
 
     :param leaders: the process that leads each part, by name.
     """
