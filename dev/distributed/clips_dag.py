@@ -31,7 +31,7 @@ with DAG(
     # loops and for each clip, whether the clip's next task may run; with 300 clips it does nothing else.
     generate = RunComfyGenerateOperator.partial(
         task_id="generate", model_id="kling/kling-3.0/standard/text-to-video", pool="generations"
-    ).expand(inputs=prompts())
+    ).expand(inputs=prompts())  # type: ignore[call-arg]
     RunComfyToS3Operator.partial(
         task_id="copy",
         s3_bucket="{{ params.bucket }}",
