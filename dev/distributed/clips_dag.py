@@ -28,10 +28,10 @@ with DAG(
         ]
 
     # The operators are mapped, not a task group around them: of a group the scheduler asks the database, in each of its
-    # loops and for each clip, whether the clip's next task may run; with 300 clips it does nothing else.
+    # loops and for each clip, whether the clip's next task may run; with 300 clips it does hardly anything else.
     generate = RunComfyGenerateOperator.partial(
         task_id="generate", model_id="kling/kling-3.0/standard/text-to-video", pool="generations"
-    ).expand(inputs=prompts())  # type: ignore[call-arg]
+    ).expand(inputs=prompts())  # type: ignore[call-arg,misc]
     RunComfyToS3Operator.partial(
         task_id="copy",
         s3_bucket="{{ params.bucket }}",
