@@ -21,13 +21,15 @@ STORES := .venv-stores
 # What people would use instead, at its newest: the benchmarks measure it in the same run.
 PEERS := .venv-peers
 AZURITE := .azurite
+# Airflow as a cluster: Celery over Redis, and PostgreSQL.
+DISTRIBUTED := .venv-distributed
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-floor test-stores lint format build pins clean faults
+.PHONY: help env demo test test-fast test-floor test-stores lint format build pins clean faults distributed
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## Make the environment in .venv (PYTHON=... chooses the interpreter)
 
@@ -36,6 +38,9 @@ demo: $(STAMP) ## Run the example Dags on a real Airflow and S3 server (KEEP=1 l
 
 faults: $(STAMP) ## Kill tasks, triggerers and copies on a real Airflow, and account for every clip (SHORT=1: fewer)
 	@exec $(BIN)/python -m dev.faults $(if $(SHORT),--short) $(if $(SEED),--seed=$(SEED))
+
+distributed: $(DISTRIBUTED)/.up-to-date ## Run 300 clips on a cluster (CLIPS=... others), kill a worker and a triggerer, and account for every clip
+	@exec $(DISTRIBUTED)/bin/python -m dev.distributed $(if $(CLIPS),--clips=$(CLIPS))
 
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest -n 2
@@ -69,6 +74,10 @@ pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade every
 
 clean: ## Remove the environment, caches and everything built
 	rm -rf $(VENV) $(FLOOR) $(STORES) $(PEERS) $(AZURITE) .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	$(RESOLVE) --group dev requirements/distributed.in -o requirements/distributed.txt
+
+clean: ## Remove the environment, caches and everything built
+	rm -rf $(VENV) $(FLOOR) $(STORES) $(DISTRIBUTED) $(AZURITE) .demo .distributed dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements/uv.txt requirements/dev.txt pyproject.toml dev/make-env
@@ -85,6 +94,8 @@ $(STORES)/.up-to-date: requirements/uv.txt requirements/stores.txt pyproject.tom
 
 $(PEERS)/.up-to-date: requirements/uv.txt requirements/peers.txt pyproject.toml dev/make-env
 	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(PEERS) requirements/peers.txt
+$(DISTRIBUTED)/.up-to-date: requirements/uv.txt requirements/distributed.txt pyproject.toml dev/make-env
+	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(DISTRIBUTED) requirements/distributed.txt
 	@touch $@
 
 # Azure's blob service, for the same tests; what npm installs is pinned by its lock file, hashes included.

@@ -17,8 +17,10 @@ import requests
 from dev.airflow_client import AirflowClient
 from dev.processes import LOOPBACK, ServerFailedError, end, free_ports, start, tail, wait_until_ready
 
-_AIRFLOW = (sys.executable, "-m", "airflow")
-_COMPONENTS = {
+#: The command line of this environment's Airflow.
+AIRFLOW = (sys.executable, "-m", "airflow")
+#: The arguments of each component.
+COMPONENTS = {
     "api-server": ("api-server",),
     # The log servers would listen on all interfaces; the API server reads the files itself.
     "scheduler": ("scheduler", "--skip-serve-logs"),
@@ -45,7 +47,7 @@ class Airflow:
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """Start the component (again) and return its process; it is ended with the others."""
-        command = [*_AIRFLOW, *_COMPONENTS[name.rstrip("-0123456789")]]
+        command = [*AIRFLOW, *COMPONENTS[name.rstrip("-0123456789")]]
         self.components[name] = start(command, log=self.log(name), env=self.env, cwd=self.home)
         self._started.append(self.components[name])
         return self.components[name]
@@ -86,9 +88,9 @@ def airflow(
         (home / "dags" / file.name).symlink_to(file.resolve())
     port = port or free_ports(1)[0]
     url = f"http://{LOOPBACK}:{port}"
-    environment = {**_environment(home, port, parallelism), **env}
-    _migrate(home, environment)
-    running = Airflow(home, url, environment, AirflowClient(url))
+    variables = {**environment(home, port, parallelism), **env}
+    migrate(home, variables)
+    running = Airflow(home, url, variables, AirflowClient(url))
     try:
         for name in ("api-server", "scheduler", "dag-processor", *(f"triggerer-{n}" for n in range(triggerers))):
             running.start(name)
@@ -99,7 +101,8 @@ def airflow(
         running.end()
 
 
-def _environment(home: Path, port: int, parallelism: int) -> dict[str, str]:
+def environment(home: Path, port: int, parallelism: int) -> dict[str, str]:
+    """Return the variables of an Airflow whose API server listens on ``port``, with secrets of its own."""
     # The user's own Airflow must neither be seen nor touched.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     url = f"http://{LOOPBACK}:{port}"
@@ -127,11 +130,16 @@ def _environment(home: Path, port: int, parallelism: int) -> dict[str, str]:
     }
 
 
-def _migrate(home: Path, env: Mapping[str, str]) -> None:
+def migrate(home: Path, env: Mapping[str, str]) -> None:
+    """
+    Make the tables of the metadata database.
+
+    :raises ServerFailedError: Airflow could not.
+    """
     log = home / "migrate.log"
     with log.open("ab") as output:
         done = subprocess.run(
-            [*_AIRFLOW, "db", "migrate"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, check=False
+            [*AIRFLOW, "db", "migrate"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, check=False
         )
     if done.returncode:
         raise ServerFailedError(f"airflow db migrate ended with {done.returncode}:\n{tail(log)}")

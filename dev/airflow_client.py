@@ -95,11 +95,17 @@ class AirflowClient:
 
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         """Return the task instances of the run, mapped ones one by one."""
-        rows = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 100})
-        return [
-            TaskInstance(_key(row), row["state"], row["try_number"], row["operator_name"] or row["operator"] or "")
-            for row in rows["task_instances"]
-        ]
+        found: list[TaskInstance] = []
+        total = 1
+        while len(found) < total:
+            params = {"limit": 100, "offset": len(found)}
+            page = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params=params)
+            total = page["total_entries"]
+            found += [
+                TaskInstance(_key(row), row["state"], row["try_number"], row["operator_name"] or row["operator"] or "")
+                for row in page["task_instances"]
+            ]
+        return found
 
     def xcom(self, key: TaskKey, run_id: str, name: str = "return_value") -> Any:
         """Return what the task instance pushed under ``name``; raises ``requests.HTTPError`` if nothing."""
@@ -147,6 +153,10 @@ class AirflowClient:
             self._call("POST", "/variables", json=body)
         except requests.HTTPError:
             self._call("PATCH", f"/variables/{name}", json=body)
+
+    def make_pool(self, name: str, slots: int, *, include_deferred: bool) -> None:
+        """Make a pool; with ``include_deferred``, tasks hold their slots while they are deferred, too."""
+        self._call("POST", "/pools", json={"name": name, "slots": slots, "include_deferred": include_deferred})
 
     def log(self, key: TaskKey, run_id: str, try_number: int) -> list[LogLine]:
         """Return the task instance's log of one try, the trigger's lines among it."""

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from dev.processes import LOOPBACK, free_ports, server
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A running sandbox."""
+    """A running sandbox; ``pid`` is that of its process."""
 
     url: str
+    pid: int = 0
 
     def connection(self, token: str = "sandbox") -> str:
         """Return an Airflow connection as JSON, as AIRFLOW_CONN_RUNCOMFY_DEFAULT takes it."""
@@ -32,6 +33,18 @@ class Sandbox:
     def requests(self) -> list[dict[str, Any]]:
         """Return every request that it took, oldest first."""
         return list(self._get("requests"))
+
+    def video(self, request_id: str, token: str = "sandbox") -> bytes:
+        """Return the video of a request that has succeeded, as whoever paid for it with ``token`` gets it."""
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(
+                f"{self.url}/v1/requests/{request_id}/result", headers={"Authorization": f"Bearer {token}"}, timeout=30
+            )
+            answer.raise_for_status()
+            file = session.get(answer.json()["output"]["video"], timeout=60)
+        file.raise_for_status()
+        return file.content
 
     def add_fault(self, effect: str, **keys: Any) -> None:
         """Put a fault in; see the sandbox's table of faults."""
@@ -70,8 +83,8 @@ def sandbox(
     }
     command = [sys.executable, "-m", "airflow_provider_runcomfy.sandbox"]
     command += [f"--{name}={value}" for name, value in options.items()]
-    with server(command, log=folder / "sandbox.log", ready=lambda: _answers(running)):
-        yield running
+    with server(command, log=folder / "sandbox.log", ready=lambda: _answers(running)) as process:
+        yield replace(running, pid=process.pid)
 
 
 def _answers(running: Sandbox) -> bool:
