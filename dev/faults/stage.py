@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from dev.airflow import Airflow, airflow
 from dev.airflow_client import TaskInstance
 from dev.faults.database import Database
@@ -151,7 +153,6 @@ def account(stage: Stage, prefix: str, wanted: int, sandbox: Sandbox | None = No
     return Account(wanted, paid, len(keys), wrong, len(stage.unfinished(prefix)))
 
 
-<<<<<<< HEAD
 def submit(sandbox: Sandbox, prompt: str) -> str:
     """Submit a request from outside Airflow, and return its id."""
     with requests.Session() as session:
@@ -166,19 +167,6 @@ def submit(sandbox: Sandbox, prompt: str) -> str:
     return str(answer.json()["request_id"])
 
 
-def _served(sandbox: Sandbox, request_id: str) -> bytes:
-    with requests.Session() as session:
-        session.trust_env = False
-        result = session.get(
-            f"{sandbox.url}/v1/requests/{request_id}/result",
-            headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=30,
-        ).json()
-        return session.get(result["output"]["video"], timeout=60).content
-
-
-=======
->>>>>>> dist
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
