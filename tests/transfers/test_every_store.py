@@ -163,7 +163,7 @@ FAILURES: dict[str, tuple[File, type[Exception], str]] = {
         RunComfyDownloadError,
         "no longer the same file",
     ),
-    "shorter than announced": (File(LARGE, announced=21 * MIB), RunComfyDownloadError, "no longer the same file"),
+    "shorter than announced": (File(LARGE, announced=21 * MIB), RunComfyDownloadError, "it ends after 20971520 bytes"),
     "an HTML page": (File(b"<html>", content_type="text/html"), RunComfyDownloadError, "text instead of a medium"),
     "empty": (File(b""), RunComfyDownloadError, "it is empty"),
     "announced as too large": (File(clip(23 * MIB)), DownloadRefusedError, "23068672 are allowed"),
