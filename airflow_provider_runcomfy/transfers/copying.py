@@ -135,13 +135,13 @@ class Copier:
             return self._found_or_copied(file)
         except (FileGoneError, UrlRefusedError) as error:
             fresh = self.fresh(file)
-            if fresh.medium.url != file.medium.url:
-                log.info("%s Going on with the URL that RunComfy names now.", error)
-                return self._found_or_copied(fresh)
-            line = self._unseen_line(file) if isinstance(error, FileGoneError) else None
-            if line is None:
-                raise
-            return line
+            if fresh.medium.url == file.medium.url:
+                return self._unseen_line(file, error)
+            log.info("%s Going on with the URL that RunComfy names now.", error)
+        try:
+            return self._found_or_copied(fresh)
+        except FileGoneError as error:
+            return self._unseen_line(fresh, error)
 
     def _found_or_copied(self, file: SourceFile) -> dict[str, Any]:
         stored = self.store.find(file.key)
@@ -193,13 +193,16 @@ class Copier:
             while source.read(MIB):
                 pass
         sha256 = self._hash(file)
-        return self._line(file, stored, sha256) if sha256 == source.sha256 else None
-
-    def _unseen_line(self, file: SourceFile) -> dict[str, Any] | None:
-        """Return the line of an object that nothing but its name tells of, since its file is gone."""
-        stored = self.store.find(file.key)
-        if stored is None or stored.metadata is not None or self._noted(file) or file.request_id not in file.key:
+        if sha256 != source.sha256:
             return None
+        # What such a store says of the type comes from the name, by the tables of this machine.
+        return file.manifest_line(self._uri(file), stored.size, source.content_type, sha256)
+
+    def _unseen_line(self, file: SourceFile, error: FileGoneError | UrlRefusedError) -> dict[str, Any]:
+        """Return the line of an object that nothing but its name tells of, where its file is gone; else raise."""
+        stored = self.store.find(file.key) if isinstance(error, FileGoneError) else None
+        if stored is None or stored.metadata is not None or self._noted(file) or file.request_id not in file.key:
+            raise error
         line = self._line(file, stored, self._hash(file))
         log.warning("%s is gone from RunComfy. %s, which bears its name, is taken for it unseen.", file, line["uri"])
         self.record.finish(file, line, stored.version)
