@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_runcomfy.api.download import Download, open_download
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
+from airflow_provider_runcomfy.api.media import HEAD_BYTES, content_type_of
 from airflow_provider_runcomfy.exceptions import (
     DownloadRefusedError,
     FileGoneError,
@@ -184,7 +185,8 @@ class Copier:
             return self._compared_line(file, stored)
         if not file.is_stored_as(stored):
             return None
-        return self._line(file, stored, stored.metadata.get(SHA256) or self._hash(file))
+        sha256 = stored.metadata.get(SHA256) or self._hash(file)
+        return file.manifest_line(self._uri(file), stored.size, stored.content_type, sha256)
 
     def _compared_line(self, file: SourceFile, stored: StoredObject) -> dict[str, Any] | None:
         with self._opened(file) as source:
@@ -203,13 +205,13 @@ class Copier:
         stored = self.store.find(file.key) if isinstance(error, FileGoneError) else None
         if stored is None or stored.metadata is not None or self._noted(file) or file.request_id not in file.key:
             raise error
-        line = self._line(file, stored, self._hash(file))
+        # The name alone says little of the type, and that by the tables of this machine.
+        head = next(iter(self.store.read(file.key)), b"")[:HEAD_BYTES]
+        content_type = content_type_of(head, stored.content_type, file.medium.kind) or stored.content_type
+        line = file.manifest_line(self._uri(file), stored.size, content_type, self._hash(file))
         log.warning("%s is gone from RunComfy. %s, which bears its name, is taken for it unseen.", file, line["uri"])
         self.record.finish(file, line, stored.version)
         return line
-
-    def _line(self, file: SourceFile, stored: StoredObject, sha256: str) -> dict[str, Any]:
-        return file.manifest_line(self._uri(file), stored.size, stored.content_type, sha256)
 
     def _hash(self, file: SourceFile) -> str:
         sha256 = hashlib.sha256()

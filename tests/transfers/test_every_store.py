@@ -333,8 +333,9 @@ class TestReruns:
     def test_a_file_that_is_gone_behind_a_url_that_is_signed_anew_each_time_is_gone(
         self, runcomfy: RunComfy, target: Target
     ) -> None:
+        key = "{request_id}-{index}"
         runcomfy.has("r-1", File(SMALL))
-        first = copy(target)
+        first = copy(target, key=key)
         runcomfy.has("r-1", File(statuses=[404] * 9), query="?signature=0")
         url = f"{runcomfy.server.base}/r-1/a.mp4"
 
@@ -343,10 +344,10 @@ class TestReruns:
             file.body = json.dumps({"request_id": "r-1", "status": "succeeded", "output": output}).encode()
 
         runcomfy.server.add("/v1/requests/r-1/result", File(content_type="application/json", before=sign))
-        assert copy(target) == first
-        target.remove(KEY)
+        assert copy(target, key=key) == first
+        target.remove("r-1-0")
         with pytest.raises(FileGoneError, match="no longer there"):
-            copy(target)
+            copy(target, key=key)
 
     def test_another_object_is_left_alone_unless_replace(self, runcomfy: RunComfy, target: Target) -> None:
         runcomfy.has("r-1", File(LARGE))
