@@ -248,7 +248,7 @@ class TestReruns:
     @pytest.mark.parametrize(
         ("file", "key"),
         [
-            pytest.param(File(SMALL, content_type="video/quicktime"), "{request_id}.{ext}", id="another type than the name says"),
+            pytest.param(File(SMALL, content_type="video/quicktime"), "{request_id}.{ext}", id="another type"),
             pytest.param(File(SMALL), "{request_id}-{index}", id="a name without an extension"),
         ],
     )
