@@ -10,7 +10,7 @@ from typing import Any
 BUCKET = "videos"
 # What the operators use for one file.
 _S3_PART, _S3_THREADS = 6 * 1024 * 1024, 2
-_GCS_CHUNK = 6 * 1024 * 1024
+_GCS_CHUNK, _GCS_WHOLE, _GCS_UNIT = 6 * 1024 * 1024, 8 * 1024 * 1024, 256 * 1024
 _KEY = "{request_id}.{ext}"
 
 #: Takes the file server's address, and the requests whose files are to be copied.
@@ -64,7 +64,9 @@ def upload_from_file(base: str, requests: Sequence[str]) -> None:
 
     for request in requests:
         with _hashed(base, request) as stream:
-            blob = GCSHook().get_conn().bucket(BUCKET).blob(request, chunk_size=_GCS_CHUNK)
+            is_whole = stream.size <= _GCS_WHOLE
+            chunk = (stream.size // _GCS_UNIT + 1) * _GCS_UNIT if is_whole else _GCS_CHUNK
+            blob = GCSHook().get_conn().bucket(BUCKET).blob(request, chunk_size=chunk)
             blob.upload_from_file(stream, content_type="video/mp4")
 
 
@@ -81,7 +83,8 @@ def one_by_one(way: Way) -> Way:
 class _Hashed:
     """A stream that is hashed as it is read."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, size: int) -> None:
+        self.size = size
         self._source, self._hash, self._position = source, hashlib.sha256(), 0
 
     def tell(self) -> int:
@@ -99,7 +102,7 @@ def _hashed(base: str, request: str) -> Iterator[_Hashed]:
     import requests
 
     with requests.get(f"{base}/{request}/a.mp4", stream=True, timeout=60) as response:
-        yield _Hashed(response.raw)
+        yield _Hashed(response.raw, int(response.headers["Content-Length"]))
 
 
 #: By the names that the tables have.

@@ -37,6 +37,12 @@ class Azurite:
 
         return ContainerClient.from_connection_string(self.connection_string, self.container, retry_total=0)
 
+    def service(self) -> Any:
+        """Return a client of the whole account by its owner."""
+        from azure.storage.blob import BlobServiceClient
+
+        return BlobServiceClient.from_connection_string(self.connection_string, retry_total=0)
+
     @property
     def connection_string(self) -> str:
         """What Azure's libraries take to act as the account's owner."""

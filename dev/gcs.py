@@ -72,6 +72,11 @@ class _Storage(Storage):  # type: ignore[misc]
         if self.condition not in (None, generation):
             raise _RefusedError(412, "At least one of the pre-conditions you specified did not hold.")
 
+    def unfinished(self) -> list[str]:
+        """Return the names of the objects whose upload has begun, but has not come to its end."""
+        with self.lock:
+            return [self.resumable[upload]["name"] for upload in self._received]
+
     def get_resumable_byte_count(self, file_id: str) -> int:
         return len(self._received.get(file_id, b""))
 
@@ -93,7 +98,8 @@ class _Storage(Storage):  # type: ignore[misc]
         self.check(bucket_name, file_name)
         if self.announced_hash not in ("", f"crc32c={file_obj['crc32c']}", f"md5={file_obj['md5Hash']}"):
             raise Conflict(f"Provided {self.announced_hash} doesn't match calculated crc32c={file_obj['crc32c']}.")
-        file_obj["generation"] = str(time.time_ns())
+        before, file_obj["generation"] = file_obj["generation"], str(time.time_ns())
+        file_obj["mediaLink"] = file_obj["mediaLink"].replace(before, file_obj["generation"])
         super().create_file(bucket_name, file_name, content, file_obj, file_id)
         if file_id:
             self.completed[file_id] = file_obj
@@ -123,6 +129,10 @@ class GCS:
             yield
         finally:
             self.allowed = before
+
+    def unfinished(self) -> list[str]:
+        """Return the names of the objects of which something has come, but not the end: Google tells nobody."""
+        return self.storage.unfinished()
 
     def client(self) -> Any:
         """Return a client of Google's for the administrator, whatever the environment says."""
@@ -221,6 +231,11 @@ class _Handler(RequestHandler):  # type: ignore[misc]
         exists = name in self.storage.objects.get(bucket, {})
         if method != "GET":
             self.storage.check(bucket, name)
+        elif query.get("generation") not in (
+            None,
+            self.storage.objects.get(bucket, {}).get(name, {}).get("generation"),
+        ):
+            raise _RefusedError(404, f"No such object: {bucket}/{name}, generation {query['generation']}")
         is_admin = self.headers.get("Authorization") == f"Bearer {_ADMIN}"
         for permission in _needed(method, name, exists):
             if not is_admin and permission not in self.gcs.allowed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,7 +12,9 @@ from typing import Self
 
 import requests
 
+from airflow_provider_runcomfy.api import answers
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
+from airflow_provider_runcomfy.api.errors import DownloadFailedError
 from airflow_provider_runcomfy.api.file_server import Body, BrokenError, FileServer, Patience, Subject
 from airflow_provider_runcomfy.api.media import HEAD_BYTES, content_type_of
 from airflow_provider_runcomfy.api.types import MediaKind
@@ -23,7 +24,7 @@ __all__ = ["Download", "DownloadPolicy", "Patience", "open_download"]
 log = logging.getLogger(__name__)
 
 _PIECE = 256 * 1024
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_CHANGED = "it is no longer the same file as at its beginning"
 # So many more bytes since the last break make it a new one: a server that cuts every few MiB is borne.
 _PROGRESS = 1024 * 1024
 
@@ -76,6 +77,7 @@ class Download(AbstractContextManager["Download"]):
         self._head = b""
         self._breaks = 0
         self._broken_at = 0
+        self._is_ranged = True
 
     @property
     def sha256(self) -> str:
@@ -153,8 +155,9 @@ class Download(AbstractContextManager["Download"]):
         self._broken_at = self.bytes_read
         self._breaks += 1
         if self._breaks > self._patience.resumes:
+            of_all = f" of {self.size}" if self.size is not None else ""
             raise self._subject.failed(
-                f"{reason}, {self._breaks} times in a row without getting past byte {self.bytes_read}"
+                f"{reason}, {self._breaks} times in a row without getting past byte {self.bytes_read}{of_all}"
             )
         seconds = min(2.0 ** (self._breaks - 1), self._patience.longest_pause)
         log.warning(
@@ -173,20 +176,18 @@ class Download(AbstractContextManager["Download"]):
             return self._begin(self._server.get({}))
         # Without a validator only the bytes themselves can tell whether it is still the same file.
         validator = self.etag if self.etag and not self.etag.startswith("W/") else self._last_modified
-        headers = {"Range": f"bytes={self.bytes_read}-", "If-Range": validator} if validator else {}
+        is_ranged = validator is not None and self._is_ranged
+        headers = {"Range": f"bytes={self.bytes_read}-", "If-Range": str(validator)} if is_ranged else {}
         return self._go_on(self._server.get(headers))
 
     def _begin(self, response: requests.Response) -> Body:
         self._body = Body(response, self._patience)
         if response.status_code != 200:
             raise self._subject.failed(f"the server answered {response.status_code} to a request for the whole file")
-        if _is_encoded(response):
+        if answers.is_encoded(response):
             raise self._subject.failed("the server sent it compressed")
-        self.size = _length(response)
-        if self.size is None and not response.raw.chunked:
-            raise self._subject.failed(
-                "the server does not say how long it is, so nobody could tell whether it is whole"
-            )
+        self.size = answers.length(response)
+        self._refuse_endless(response)
         self.content_type = response.headers.get("Content-Type", "")
         self.etag = response.headers.get("ETag")
         self._last_modified = response.headers.get("Last-Modified")
@@ -195,22 +196,43 @@ class Download(AbstractContextManager["Download"]):
 
     def _go_on(self, response: requests.Response) -> Body:
         self._body = Body(response, self._patience)
-        start, total = self.bytes_read, _length(response)
-        if response.status_code == 206:
-            found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-            start, total = _range(found) if found else (-1, None)
+        if response.status_code == 416:
+            raise self._nothing_more(response)
+        is_part = response.status_code == 206
+        start, total = answers.start_and_total(response) if is_part else (0, answers.length(response))
         known = self.size if self.size is not None else total
         if (
-            start != self.bytes_read
+            start != (self.bytes_read if is_part else 0)
             or total not in (None, known)
-            or _is_encoded(response)
+            or answers.is_encoded(response)
             or self._is_another(response)
         ):
-            raise self._subject.failed("it is no longer the same file as at its beginning")
+            raise self._subject.failed(_CHANGED)
+        if is_part and known is None:
+            # A server may send less than the rest: the end of this answer would be taken for the file's own.
+            self._is_ranged = False
+            raise BrokenError("the server does not say how long it is, but sends a part of it")
         self.size = known
-        if response.status_code == 200:
+        if not is_part:
+            self._refuse_endless(response)
             self._skip(self._body)
         return self._body
+
+    def _nothing_more(self, response: requests.Response) -> DownloadFailedError:
+        """Return what is wrong where the server has nothing behind the bytes that have come."""
+        total = answers.total_of_refusal(response)
+        is_same = total == self.bytes_read and not self._is_another(response)
+        if is_same and self.size is not None:
+            return self._subject.failed(
+                f"it ends after {self.bytes_read} bytes, although the server announced {self.size}"
+            )
+        return self._subject.failed("the server answered 416" if total is None or is_same else _CHANGED)
+
+    def _refuse_endless(self, response: requests.Response) -> None:
+        if self.size is None and not response.raw.chunked:
+            raise self._subject.failed(
+                "the server does not say how long it is, so nobody could tell whether it is whole"
+            )
 
     def _is_another(self, response: requests.Response) -> bool:
         for name, before in (("ETag", self.etag), ("Last-Modified", self._last_modified)):
@@ -228,7 +250,7 @@ class Download(AbstractContextManager["Download"]):
         if left:
             raise BrokenError(f"it ended before byte {self.bytes_read}, where it had broken off")
         if prefix.digest() != self._hash.digest():
-            raise self._subject.failed("it is no longer the same file as at its beginning")
+            raise self._subject.failed(_CHANGED)
 
     def _refuse_too_large(self) -> None:
         limit = self._policy.max_bytes
@@ -243,17 +265,3 @@ class Download(AbstractContextManager["Download"]):
         if self._body is not None:
             self._body.close()
             self._body = None
-
-
-def _length(response: requests.Response) -> int | None:
-    value = response.headers.get("Content-Length", "")
-    return int(value) if value.isascii() and value.isdigit() and not response.raw.chunked else None
-
-
-def _range(found: re.Match[str]) -> tuple[int, int | None]:
-    start, total = found.groups()
-    return int(start), None if total == "*" else int(total)
-
-
-def _is_encoded(response: requests.Response) -> bool:
-    return response.headers.get("Content-Encoding", "identity").strip().lower() != "identity"

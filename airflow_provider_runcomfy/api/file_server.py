@@ -90,7 +90,7 @@ class FileServer:
 
     def get(self, headers: dict[str, str]) -> requests.Response:
         """
-        Return the answer, 200 or 206, with its body still to come.
+        Return the answer, 200, 206 or 416, with its body still to come.
 
         :raises BrokenError: there was no answer, or one that may be another one soon.
         :raises DownloadRefusedError: the URL or a redirect is not allowed.
@@ -145,7 +145,7 @@ class FileServer:
 
     def _checked(self, response: requests.Response) -> requests.Response:
         status = response.status_code
-        if status in (200, 206):
+        if status in (200, 206, 416):
             return response
         response.close()
         if status in (401, 403):

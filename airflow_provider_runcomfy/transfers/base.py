@@ -64,7 +64,8 @@ class RunComfyTransferOperator(BaseOperator):
         from airflow_provider_runcomfy.transfers.copying import OF_ONE_FILE, Copier
         from airflow_provider_runcomfy.transfers.results import OF_ONE_REQUEST, Results
 
-        record = CopyRecord(context.get("task_state_store"))
+        requests = given_requests(self.request_id)
+        record = CopyRecord(context.get("task_state_store"), [request.request_id for request in requests])
         policy = RunComfyHook(self.runcomfy_conn_id).download_policy
         store, template = self.open_store()
         results = Results(self.runcomfy_conn_id, store, template, record)
@@ -75,7 +76,9 @@ class RunComfyTransferOperator(BaseOperator):
             return results.files(request)
 
         try:
-            found = self._each(given_requests(self.request_id), files_of, tolerated=OF_ONE_REQUEST)
+            for request_id in record.earlier_requests():
+                copier.clean_up(request_id)
+            found = self._each(requests, files_of, tolerated=OF_ONE_REQUEST)
             files = list(chain.from_iterable(found.done))
             refuse_shared_keys(files)
             with store.writing(min(FILES_AT_ONCE, max(1, len(files)))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Before the request's id, the keys that people see in the task state store tab of a task instance.
 KEY_PREFIX = "runcomfy copy of "
+#: The key of the list of requests of which something may be left behind.
+REQUESTS_KEY = "runcomfy copies"
 _VERSION = 1
 _MANY = 20
 _LINE = {
@@ -107,14 +109,24 @@ class CopyRecord:
     It saves work and nothing else: if it cannot be read or kept, the log says so, and the copies go on.
 
     :param accessor: the task state store; None before Airflow 3.3, where nothing outlives a try.
+    :param requests: those that this try copies.
     """
 
-    def __init__(self, accessor: TaskStateStoreAccessor | None) -> None:
+    def __init__(self, accessor: TaskStateStoreAccessor | None, requests: Iterable[str] = ()) -> None:
         self._accessor = accessor
+        self._requests = list(dict.fromkeys(requests))
         self._by_request: dict[str, Copies] = {}
         # What could not be read must not be written over.
         self._unreadable: set[str] = set()
         self._lock = threading.RLock()
+        #: What is kept under `REQUESTS_KEY`; None where that is not known.
+        self._listed: list[str] | None = None
+
+    def earlier_requests(self) -> list[str]:
+        """Return the requests that earlier tries have copied and this one does not: a clear may have got a new one."""
+        with self._lock:
+            self._listed = self._read_list()
+            return [request_id for request_id in self._listed or () if request_id not in self._requests]
 
     def of(self, request_id: str) -> Copies:
         """Return what is known of a request's files."""
@@ -126,6 +138,7 @@ class CopyRecord:
     def begin(self, request_id: str, unfinished: Unfinished) -> None:
         """Keep what a kill would now leave behind."""
         with self._lock:
+            self._list_requests()
             self.of(request_id).unfinished.append(unfinished)
             self._write(request_id)
 
@@ -157,6 +170,27 @@ class CopyRecord:
             if len(copies.copied) <= _MANY or len(copies.copied) % _MANY == 0 or len(copies.copied) >= file.files:
                 self._write(file.request_id)
 
+    def _list_requests(self) -> None:
+        """Keep which requests a later try has to look after: written once, before the first file is begun."""
+        listed = self._listed
+        if self._accessor is None or listed is None:
+            return
+        rest = [each for each in listed if each in self._unreadable or self.of(each).unfinished]
+        self._listed = list(dict.fromkeys([*rest, *self._requests]))
+        if set(self._listed) != set(listed):
+            self._set(REQUESTS_KEY, {"version": _VERSION, "requests": self._listed}, "Which requests were copied")
+
+    def _read_list(self) -> list[str] | None:
+        if self._accessor is None:
+            return None
+        try:
+            data = self._accessor.get(REQUESTS_KEY)
+        except Exception as error:
+            log.warning("Which requests were copied before cannot be read: %s. What is left of them stays.", error)
+            return None
+        requests = data.get("requests") if isinstance(data, dict) and data.get("version") == _VERSION else None
+        return [each for each in requests if isinstance(each, str)] if isinstance(requests, list) else []
+
     def _read(self, request_id: str) -> Copies:
         if self._accessor is None:
             return Copies()
@@ -168,17 +202,19 @@ class CopyRecord:
             return Copies()
 
     def _write(self, request_id: str) -> None:
-        if self._accessor is None or request_id in self._unreadable:
+        if request_id not in self._unreadable:
+            data = self._by_request[request_id].as_json()
+            self._set(KEY_PREFIX + request_id, data, f"What was copied of request {request_id}")
+
+    def _set(self, key: str, data: dict[str, Any], what: str) -> None:
+        if self._accessor is None:
             return
         from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
-        data = self._by_request[request_id].as_json()
         try:
-            self._accessor.set(KEY_PREFIX + request_id, data, retention=NEVER_EXPIRE)
+            self._accessor.set(key, data, retention=NEVER_EXPIRE)
         except Exception as error:
-            log.warning(
-                "What was copied of request %s cannot be kept: %s. A re-run looks at the objects.", request_id, error
-            )
+            log.warning("%s cannot be kept: %s. A re-run looks at the objects.", what, error)
 
 
 def _is_unfinished(entry: Any) -> bool:

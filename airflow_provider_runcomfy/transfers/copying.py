@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_runcomfy.api.download import Download, open_download
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
+from airflow_provider_runcomfy.api.media import HEAD_BYTES, content_type_of
 from airflow_provider_runcomfy.exceptions import (
     DownloadRefusedError,
     FileGoneError,
@@ -135,13 +136,13 @@ class Copier:
             return self._found_or_copied(file)
         except (FileGoneError, UrlRefusedError) as error:
             fresh = self.fresh(file)
-            if fresh.medium.url != file.medium.url:
-                log.info("%s Going on with the URL that RunComfy names now.", error)
-                return self._found_or_copied(fresh)
-            line = self._unseen_line(file) if isinstance(error, FileGoneError) else None
-            if line is None:
-                raise
-            return line
+            if fresh.medium.url == file.medium.url:
+                return self._unseen_line(file, error)
+            log.info("%s Going on with the URL that RunComfy names now.", error)
+        try:
+            return self._found_or_copied(fresh)
+        except FileGoneError as error:
+            return self._unseen_line(fresh, error)
 
     def _found_or_copied(self, file: SourceFile) -> dict[str, Any]:
         stored = self.store.find(file.key)
@@ -184,7 +185,8 @@ class Copier:
             return self._compared_line(file, stored)
         if not file.is_stored_as(stored):
             return None
-        return self._line(file, stored, stored.metadata.get(SHA256) or self._hash(file))
+        sha256 = stored.metadata.get(SHA256) or self._hash(file)
+        return file.manifest_line(self._uri(file), stored.size, stored.content_type, sha256)
 
     def _compared_line(self, file: SourceFile, stored: StoredObject) -> dict[str, Any] | None:
         with self._opened(file) as source:
@@ -193,20 +195,23 @@ class Copier:
             while source.read(MIB):
                 pass
         sha256 = self._hash(file)
-        return self._line(file, stored, sha256) if sha256 == source.sha256 else None
-
-    def _unseen_line(self, file: SourceFile) -> dict[str, Any] | None:
-        """Return the line of an object that nothing but its name tells of, since its file is gone."""
-        stored = self.store.find(file.key)
-        if stored is None or stored.metadata is not None or self._noted(file) or file.request_id not in file.key:
+        if sha256 != source.sha256:
             return None
-        line = self._line(file, stored, self._hash(file))
+        # What such a store says of the type comes from the name, by the tables of this machine.
+        return file.manifest_line(self._uri(file), stored.size, source.content_type, sha256)
+
+    def _unseen_line(self, file: SourceFile, error: FileGoneError | UrlRefusedError) -> dict[str, Any]:
+        """Return the line of an object that nothing but its name tells of, where its file is gone; else raise."""
+        stored = self.store.find(file.key) if isinstance(error, FileGoneError) else None
+        if stored is None or stored.metadata is not None or self._noted(file) or file.request_id not in file.key:
+            raise error
+        # The name alone says little of the type, and that by the tables of this machine.
+        head = next(iter(self.store.read(file.key)), b"")[:HEAD_BYTES]
+        content_type = content_type_of(head, stored.content_type, file.medium.kind) or stored.content_type
+        line = file.manifest_line(self._uri(file), stored.size, content_type, self._hash(file))
         log.warning("%s is gone from RunComfy. %s, which bears its name, is taken for it unseen.", file, line["uri"])
         self.record.finish(file, line, stored.version)
         return line
-
-    def _line(self, file: SourceFile, stored: StoredObject, sha256: str) -> dict[str, Any]:
-        return file.manifest_line(self._uri(file), stored.size, stored.content_type, sha256)
 
     def _hash(self, file: SourceFile) -> str:
         sha256 = hashlib.sha256()

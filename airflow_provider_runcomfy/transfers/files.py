@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ REQUEST_ID, INDEX, FILES, KIND, SIZE, SOURCE, MODEL_ID = (
     "runcomfy-model-id",
 )
 
+_LONGEST_SOURCE = 1000
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -41,8 +44,8 @@ class SourceFile:
 
     @property
     def source_url(self) -> str:
-        """Where the file is at RunComfy, without what may be a signature."""
-        return self.medium.url.partition("#")[0].partition("?")[0]
+        """Where the file is at RunComfy, in ASCII, without what may be a signature."""
+        return quote(self.medium.url.partition("#")[0].partition("?")[0], safe=string.punctuation)
 
     def metadata(self, size: int | None) -> dict[str, str]:
         """Return what is stored with the object, so that a later run knows it again."""
@@ -52,8 +55,8 @@ class SourceFile:
             FILES: str(self.files),
             KIND: self.medium.kind.value,
             SIZE: None if size is None else str(size),
-            # Object metadata are HTTP headers: ASCII, and 2 KB in all.
-            SOURCE: quote(self.source_url, safe=":/%")[:1000],
+            # S3 takes 2 KB of metadata in all, and the user's own are among them.
+            SOURCE: self.source_url[:_LONGEST_SOURCE],
             MODEL_ID: self.model_id,
         }
         return {name: value for name, value in known.items() if value}

@@ -69,13 +69,13 @@ class GCSStore:
         return _stored(blob) if blob else None
 
     def read(self, key: str) -> Iterator[bytes]:
-        """Yield the object's bytes, in pieces."""
-        with (
-            self._errors(key, "reading"),
-            self._bucket.blob(key).open("rb", chunk_size=_CHUNKS, retry=_RETRY) as body,
-        ):
-            while piece := body.read(_PIECE):
-                yield piece
+        """Yield the object's bytes, in pieces: those of one generation, even where it is replaced meanwhile."""
+        with self._errors(key, "reading"):
+            blob = self._bucket.blob(key)
+            blob.reload(retry=_RETRY)
+            with blob.open("rb", chunk_size=_CHUNKS, retry=_RETRY) as body:
+                while piece := body.read(_PIECE):
+                    yield piece
 
     @contextmanager
     def writing(self, files_at_once: int) -> Iterator[None]:

@@ -51,6 +51,15 @@ _NO_UPLOAD = "NoSuchUpload"
 # An upload that is gone may have been completed by a call whose answer was lost, or aborted by a newer try.
 _TRANSIENT_CODES = (
     "RequestTimeout",
+    # Bytes that were damaged or lost on the way, and a part that S3 does not have after all.
+    "BadDigest",
+    "IncompleteBody",
+    "InvalidPart",
+    "XAmzContentChecksumMismatch",
+    "XAmzContentSHA256Mismatch",
+    # The next try asks for new credentials.
+    "ExpiredToken",
+    "TokenRefreshRequired",
     "RequestTimeTooSkewed",
     "ConditionalRequestConflict",
     "OperationAborted",
@@ -166,9 +175,10 @@ class S3Store:
                 raise
             finally:
                 del self._began[key]
+        etag = self._etags.pop(key, None)
         if not is_whole:
-            self._tag(key, source.sha256)
-        return StoredObject(source.bytes_read, source.content_type, metadata, self._etags.pop(key, None))
+            self._tag(key, source.sha256, etag)
+        return StoredObject(source.bytes_read, source.content_type, metadata, etag)
 
     def discard(self, key: str, unfinished: str) -> None:
         """Abort the multipart upload of that id."""
@@ -191,10 +201,15 @@ class S3Store:
         if "ETag" in parsed:
             self._etags[context[_NOTED_KEY]] = parsed["ETag"]
 
-    def _tag(self, key: str, sha256: str) -> None:
-        tags = {**dict(parse_qsl(self._extra_args.get("Tagging", ""))), SHA256: sha256}
-        tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
+    def _tag(self, key: str, sha256: str, etag: str | None) -> None:
+        given = parse_qsl(self._extra_args.get("Tagging", ""), keep_blank_values=True)
+        tag_set = [{"Key": name, "Value": value} for name, value in {**dict(given), SHA256: sha256}.items()]
         try:
+            # S3 has no condition for this, and another writer may just have replaced the object.
+            now = self._client.head_object(Bucket=self._bucket, Key=key, **self._read_args).get("ETag")
+            if now != etag:
+                log.info("The SHA-256 of %s is in the manifest only: another writer has replaced it.", self.uri(key))
+                return
             self._client.put_object_tagging(
                 Bucket=self._bucket, Key=key, Tagging={"TagSet": tag_set}, **self._other_args
             )
@@ -272,6 +287,8 @@ def _advice(error: Exception, aws_conn_id: str | None) -> str:
         return "Create the bucket or correct `s3_bucket`, and clear this task."
     if isinstance(error, ClientError) and _status(error) == 501:
         return "If it does not know `If-None-Match`, set `replace=True`, which leaves that out. Then clear this task."
+    if isinstance(error, ParamValidationError) and "bucket name" in str(error):
+        return "`s3_bucket` is a bucket's name, without `s3://` and without a prefix: correct it, and clear this task."
     if isinstance(error, ValueError | ParamValidationError):
         return "Correct `extra_args`, and clear this task."
     return (

@@ -164,6 +164,16 @@ def test_a_server_in_trouble_is_asked_again(server: FileServer) -> None:
     assert fetched.pauses == [1.0, 2.0, 4.0]
 
 
+def test_pieces_of_which_nobody_says_whether_they_are_the_last_are_not_taken_for_the_rest(server: FileServer) -> None:
+    body = clip(3 * MIB)
+    file = File(
+        body, chunked=True, cuts=[MIB], longest_range=MIB, ranges_tell_size=False, before=_changes(chunked=False)
+    )
+    fetched = Fetched(server.add("/a.mp4", file))
+    assert fetched.body == body
+    assert server.headers("Range") == [None, f"bytes={MIB}-", None]
+
+
 def _changes(**changes: object) -> Callable[[File, int], None]:
     def change(file: File, answer: int) -> None:
         if answer == 2:
@@ -210,7 +220,31 @@ FAILS = {
         DownloadFailedError,
         "6 times in a row without getting past byte 9000",
     ),
-    "shorter than announced": (File(clip(9000), announced=9999), DownloadFailedError, "no longer the same file"),
+    "shorter than announced": (
+        File(clip(9000), announced=9999),
+        DownloadFailedError,
+        "it ends after 9000 bytes, although the server announced 9999",
+    ),
+    "shorter than announced, without ranges": (
+        File(clip(9000), announced=9999, ranges=False),
+        DownloadFailedError,
+        "6 times in a row without getting past byte 9000 of 9999",
+    ),
+    "of no told length once it goes on": (
+        File(
+            clip(MIB),
+            chunked=True,
+            cuts=[9000],
+            before=_changes(ranges=False, chunked=False, is_silent_about_length=True),
+        ),
+        DownloadFailedError,
+        "does not say how long",
+    ),
+    "in pieces of no told length for good": (
+        File(clip(MIB), chunked=True, cuts=[9000] * 9, ranges_tell_size=False, longest_range=9000),
+        DownloadFailedError,
+        "6 times in a row without getting past byte 9000",
+    ),
     "changed under way (ETag)": (
         File(clip(MIB), cuts=[9000], before=_changes(etag='"two"')),
         DownloadFailedError,

@@ -56,6 +56,15 @@ def test_a_replaced_object_has_another_generation_and_a_patched_one_has_not(serv
         object_.patch(if_generation_match=first)
 
 
+def test_a_generation_that_was_replaced_is_no_longer_there(server: GCS) -> None:
+    object_ = blob(server, "read")
+    object_.upload_from_file(BytesIO(b"one"))
+    assert object_.download_as_bytes() == b"one"
+    blob(server, "read").upload_from_file(BytesIO(b"two"))
+    with pytest.raises(NotFound):
+        object_.download_as_bytes()
+
+
 def test_damaged_bytes_are_not_shown(server: GCS) -> None:
     server.faults[:] = [Fault.DAMAGED]
     with pytest.raises(BadRequest, match="doesn't match calculated crc32c"):

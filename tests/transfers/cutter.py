@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -13,13 +14,15 @@ class Cutter:
     """
     Stands before a server and breaks every connection, old and new, once ``limit`` bytes were sent to it.
 
+    Where it is to break what is ``longest``, each connection may send so many bytes more: small requests get through.
+
     With ``tls`` it speaks HTTPS for the server, which does not.
     """
 
-    def __init__(self, limit: int, endpoint: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, limit: int, endpoint: str, tls: ssl.SSLContext | None = None, longest: int = 0) -> None:
         self.is_cut = False
         self.head = b""
-        self._left = limit
+        self._left, self._longest = limit, longest
         self._target = (str(urlsplit(endpoint).hostname), urlsplit(endpoint).port)
         self._sockets: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -49,14 +52,26 @@ class Cutter:
                     threading.Thread(target=self._pump, args=(start, end, counts), daemon=True).start()
 
     def _pump(self, start: socket.socket, end: socket.socket, counts: bool) -> None:
+        over = 0
         with suppress(OSError):
             while piece := start.recv(65_536):
                 self._left -= len(piece) if counts else 0
                 self.head += piece[: 10_000 - len(self.head)] if counts and len(self.head) < 10_000 else b""
-                if self._left < 0:
-                    return self._cut()
+                if self._left < 0 and counts:
+                    over += len(piece)
+                    if over > self._longest:
+                        return self._cut_one(start, end) if self._longest else self._cut()
                 end.sendall(piece)
         return None
+
+    def _cut_one(self, *sockets: socket.socket) -> None:
+        self.is_cut = True
+        for each in sockets:
+            with suppress(OSError):
+                # Closing with this set sends a reset: what the client is sending comes to an end, too.
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                each.shutdown(socket.SHUT_RDWR)
+                each.close()
 
     def _cut(self) -> None:
         self.is_cut = True

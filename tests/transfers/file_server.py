@@ -48,6 +48,8 @@ class File:
     announced: int | None = None
     #: The most bytes that one answer to a Range has.
     longest_range: int | None = None
+    #: Whether an answer to a Range says how long the whole file is.
+    ranges_tell_size: bool = True
     is_silent_about_length: bool = False
     cuts: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
@@ -116,6 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, file: File) -> None:
         start = self._start(file)
+        if start is not None and start >= len(file.body):
+            return self._empty(416, {"Content-Range": f"bytes */{len(file.body)}"})
         body = memoryview(file.body)[start or 0 :]
         if start is not None:
             body = body[: file.longest_range]
@@ -139,6 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._break(file.is_reset)
         elif file.chunked:
             self.wfile.write(b"0\r\n\r\n")
+        return None
 
     def _start(self, file: File) -> int | None:
         asked, condition = self.headers.get("Range"), self.headers.get("If-Range")
@@ -147,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         return int(asked.removeprefix("bytes=").removesuffix("-"))
 
     def _range(self, file: File, start: int, body: memoryview) -> str:
-        return f"bytes {start}-{start + len(body) - 1}/{len(file.body)}"
+        return f"bytes {start}-{start + len(body) - 1}/{len(file.body) if file.ranges_tell_size else '*'}"
 
     def _length(self, file: File, body: memoryview) -> str:
         return str(len(body) if file.announced is None else file.announced)

@@ -60,6 +60,43 @@ def test_what_one_try_has_kept_the_next_one_knows(store: StateStore) -> None:
     ]
 
 
+def test_a_try_knows_which_other_requests_may_have_left_something(store: StateStore) -> None:
+    def begun(number: int) -> Unfinished:
+        return Unfinished(f"s3://b/{number}", f"{number}", "upload")
+
+    def record_of(*requests: str) -> CopyRecord:
+        return CopyRecord(store, requests)  # type: ignore[arg-type]
+
+    first = record_of("r-1", "r-2")
+    assert first.earlier_requests() == []
+    first.begin("r-1", begun(1))
+    first.begin("r-2", begun(2))
+    # Only what begins can leave anything: nothing is written before that.
+    assert record_of("r-3").earlier_requests() == ["r-1", "r-2"]
+
+    third = record_of("r-2", "r-3")
+    assert third.earlier_requests() == ["r-1"]
+    third.begin("r-3", begun(3))
+    # Nobody could remove it.
+    assert record_of("r-4").earlier_requests() == ["r-1", "r-2", "r-3"]
+
+    fourth = record_of("r-4")
+    for number in (1, 2, 3):
+        fourth.earlier_requests()
+        fourth.forget(f"r-{number}", [begun(number)])
+    fourth.begin("r-4", begun(4))
+    assert record_of("r-4").earlier_requests() == []
+    store.values_written = 0
+    fourth.begin("r-4", begun(5))
+    assert store.values_written == 1
+
+
+@pytest.mark.parametrize("edited", [None, "text", [], {"version": 2}, {"version": 1, "requests": 7}])
+def test_a_list_of_requests_that_a_person_has_made_unreadable_is_empty(store: StateStore, edited: Any) -> None:
+    store.set("runcomfy copies", edited)
+    assert CopyRecord(store).earlier_requests() == []  # type: ignore[arg-type]
+
+
 def test_what_is_known_already_is_not_written_again(store: StateStore) -> None:
     record = CopyRecord(store)  # type: ignore[arg-type]
     record.finish(FIRST, line(FIRST), "v1")

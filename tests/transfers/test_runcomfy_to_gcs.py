@@ -223,6 +223,18 @@ class TestOtherWriters:
         assert line["sha256"] == sha256(LARGE)
         assert (place.body("r-1/0.mp4"), place.metadata("r-1/0.mp4")) == (b"theirs", {})
 
+    def test_an_object_that_is_replaced_while_it_is_hashed_has_no_hash_of_both(
+        self, place: GCSTarget, soon: None
+    ) -> None:
+        place.put("0.mp4", clip(20 * MIB))
+        store, _ = place.operator().open_store()
+        pieces = store.read(f"{place.prefix}0.mp4")
+        first = next(pieces)
+        place.put("0.mp4", clip(20 * MIB, seed=1))
+        assert first == clip(20 * MIB)[: len(first)]
+        with pytest.raises(StorageFailedError, match="No such object"):
+            list(pieces)
+
 
 class TestPermissions:
     def test_who_may_create_and_look_can_copy(

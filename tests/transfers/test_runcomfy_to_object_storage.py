@@ -145,7 +145,7 @@ class TestAzure:
             azure.operator().execute({})
         # adlfs's file would complete itself here.
         gc.collect()
-        assert (azure.keys(), azure.uncommitted()) == ([], [KEY])
+        assert (azure.keys(), azure.leftovers()) == ([], [KEY])
         runcomfy.has("r-1", File(LARGE))
         azure.operator().execute({})
         blocks = azure.client.get_blob_client(azure.prefix + KEY).get_block_list("all")

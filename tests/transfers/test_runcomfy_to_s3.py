@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from airflow_provider_runcomfy.exceptions import InvalidInputsError, RequestNotAvailableError
+from airflow_provider_runcomfy.transfers import s3_store
 from airflow_provider_runcomfy.transfers.store import StorageFailedError, StorageRefusedError
-from dev.seaweedfs import DROPPER, WRITER, SeaweedFS
+from dev.seaweedfs import COPIER, DROPPER, WRITER, SeaweedFS
 from tests.tls import Authority
 from tests.transfers.conftest import RunComfy
 from tests.transfers.cutter import Cutter
@@ -37,8 +39,10 @@ def test_no_requests_are_no_work(runcomfy: RunComfy, bucket: S3Target) -> None:
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "20 MiB"])
 def test_upload_arguments_reach_s3(runcomfy: RunComfy, bucket: S3Target, body: bytes) -> None:
     runcomfy.has("r-1", File(body))
-    extra_args = {"CacheControl": "max-age=60", "Metadata": {"team": "films"}, "Tagging": "cost=42&place=a%20b"}
-    copy(bucket, extra_args=extra_args, encrypt=True, aws_conn_id="aws_admin")
+    tagging = "cost=42&place=a%20b&draft="
+    extra_args = {"CacheControl": "max-age=60", "Metadata": {"team": "films"}, "Tagging": tagging}
+    # As everywhere here, by an identity that may do what the docs ask for, and nothing else.
+    copy(bucket, extra_args=extra_args, encrypt=True)
     head = bucket.head(KEY)
     assert head["ContentType"] == "video/mp4"
     assert head["CacheControl"] == "max-age=60"
@@ -46,7 +50,8 @@ def test_upload_arguments_reach_s3(runcomfy: RunComfy, bucket: S3Target, body: b
     assert head["Metadata"]["team"] == "films"
     assert head["Metadata"]["runcomfy-request-id"] == "r-1"
     assert bucket.metadata(KEY)["runcomfy-sha256"] == sha256(body)
-    assert {name: bucket.tags(KEY)[name] for name in ("cost", "place")} == {"cost": "42", "place": "a b"}
+    tags = {name: value for name, value in bucket.tags(KEY).items() if name != "runcomfy-sha256"}
+    assert tags == {"cost": "42", "place": "a b", "draft": ""}
 
 
 # SeaweedFS knows no canned ACLs, no storage classes and no keys of KMS, so this looks at the wire.
@@ -246,12 +251,60 @@ def unfinished(store: StateStore) -> list[Any]:
     return found
 
 
+class TestTheIdentityOfTheTests:
+    """It may do what the docs ask for, and that only below the prefix: so the other tests show that this is enough."""
+
+    @pytest.mark.parametrize(
+        ("operation", "given"),
+        [
+            ("put_object", {"Body": b"x"}),
+            ("get_object", {}),
+            ("create_multipart_upload", {}),
+            ("put_object_tagging", {"Tagging": {"TagSet": []}}),
+            ("delete_object", {}),
+        ],
+    )
+    def test_it_may_do_nothing_outside_its_prefix(
+        self, bucket: S3Target, seaweed: SeaweedFS, operation: str, given: dict[str, Any]
+    ) -> None:
+        bucket.client.put_object(Bucket=bucket.name, Key="others/0.mp4", Body=b"theirs")
+        self.is_denied(seaweed, operation, Bucket=bucket.name, Key="others/0.mp4", **given)
+        found = bucket.client.get_object(Bucket=bucket.name, Key="others/0.mp4")["Body"].read()
+        assert found == b"theirs"
+
+    def test_it_may_neither_delete_nor_list_anywhere(self, bucket: S3Target, seaweed: SeaweedFS) -> None:
+        bucket.put(KEY, b"theirs")
+        self.is_denied(seaweed, "delete_object", Bucket=bucket.name, Key=bucket.prefix + KEY)
+        self.is_denied(seaweed, "list_objects_v2", Bucket=bucket.name)
+        self.is_denied(seaweed, "list_objects_v2", Bucket=bucket.name, Prefix=bucket.prefix)
+        self.is_denied(seaweed, "list_multipart_uploads", Bucket=bucket.name, Prefix=bucket.prefix)
+        assert bucket.body(KEY) == b"theirs"
+
+    def is_denied(self, seaweed: SeaweedFS, operation: str, **given: Any) -> None:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            getattr(seaweed.client(COPIER), operation)(**given)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_final"),
+    [
+        *((code, False) for code in ("ExpiredToken", "TokenRefreshRequired", "RequestTimeout")),
+        *((code, False) for code in ("BadDigest", "IncompleteBody", "InvalidPart", "XAmzContentChecksumMismatch")),
+        *((code, True) for code in ("InvalidRequest", "EntityTooLarge", "InvalidTag")),
+    ],
+)
+def test_which_bad_requests_a_retry_may_mend(code: str, is_final: bool) -> None:
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    assert s3_store._is_permanent(ClientError(answer, "PutObject")) is is_final
+
+
 class TestStorageTrouble:
     @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "20 MiB"])
     @pytest.mark.parametrize(
         ("given", "message"),
         [
             pytest.param({"s3_bucket": "films"}, "s3://films/.*AccessDenied", id="may not write to that bucket"),
+            pytest.param({"s3_bucket": "s3://videos"}, "Invalid bucket name.*`s3_bucket` is", id="a URL for a bucket"),
             pytest.param({"extra_args": {"Colour": "red"}}, "Invalid extra_args key 'Colour'.*`extra_args`", id="args"),
             pytest.param(
                 {"extra_args": {"ServerSideEncryption": 1}}, "Parameter validation.*`extra_args`", id="args' types"
@@ -280,6 +333,20 @@ class TestStorageTrouble:
             copy(bucket, aws_conn_id="aws_dropper")
         assert bucket.leftovers() == []
         assert copy(bucket, aws_conn_id="aws_dropper", replace=True) == [line]
+
+    def test_an_object_that_replaces_ours_at_once_keeps_its_tags(
+        self, runcomfy: RunComfy, bucket: S3Target, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runcomfy.has("r-1", File(LARGE))
+        tag = s3_store.S3Store._tag
+
+        def replaced_before(*given: Any) -> None:
+            bucket.put(KEY, b"theirs", Tagging="whose=theirs")
+            tag(*given)
+
+        monkeypatch.setattr(s3_store.S3Store, "_tag", replaced_before)
+        copy(bucket)
+        assert (bucket.body(KEY), bucket.tags(KEY)) == (b"theirs", {"whose": "theirs"})
 
     def test_a_store_that_refuses_all_is_not_asked_forty_times(self, runcomfy: RunComfy, bucket: S3Target) -> None:
         runcomfy.has("r-1", *(File(SMALL) for _ in range(40)), names=tuple(f"{index}.mp4" for index in range(40)))

@@ -23,6 +23,7 @@ class AzureTarget:
 
     keeps_metadata = False
     notes_what_it_begins = False
+    drops_what_is_left = True
     refusal = "not authorized to perform this operation"
     absence = "container does not exist"
 
@@ -44,12 +45,11 @@ class AzureTarget:
         return self._names()
 
     def leftovers(self) -> list[str]:
-        """Return nothing: Azure drops `uncommitted` blocks by itself, and has no safe call for it."""
-        return []
-
-    def uncommitted(self) -> list[str]:
-        """Return the keys that have only blocks which nobody can see."""
+        """Return the keys that have only blocks which nobody can see: Azure has no safe call to remove them."""
         return [key for key in self._names(include=["uncommittedblobs"]) if key not in self.keys()]
+
+    def places(self) -> list[str]:
+        return [container.name for container in self.azurite.service().list_containers()]
 
     def body(self, key: str) -> bytes:
         body: bytes = self.client.download_blob(self.prefix + key).readall()
@@ -76,8 +76,18 @@ class AzureTarget:
 
     @contextmanager
     def breaking(self, after: int) -> Iterator[dict[str, Any]]:
+        with self._over(Cutter(after, self.azurite.endpoint)) as given:
+            yield given
+
+    @contextmanager
+    def failing_parts(self, after: int) -> Iterator[dict[str, Any]]:
+        with self._over(Cutter(after, self.azurite.endpoint, longest=100_000)) as given:
+            yield given
+
+    @contextmanager
+    def _over(self, cutter: Cutter) -> Iterator[dict[str, Any]]:
         # Azure's client would try again for more than a minute.
-        with Cutter(after, self.azurite.endpoint) as cutter, patch(_BACKOFF, lambda *_: 0.01):
+        with cutter, patch(_BACKOFF, lambda *_: 0.01):
             broken = self.azurite.connection().replace(self.azurite.endpoint, cutter.endpoint)
             yield {"conn_id": self.connect(broken)}
             assert cutter.is_cut

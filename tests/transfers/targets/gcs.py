@@ -22,6 +22,7 @@ class GCSTarget:
 
     keeps_metadata = True
     notes_what_it_begins = False
+    drops_what_is_left = True
     refusal = r"403 .*storage.objects.create.*'google_cloud_default'.*storage.objects.create and storage.objects.get"
     absence = r"404 The specified bucket does not exist.*Create the bucket or correct `bucket_name`"
 
@@ -46,8 +47,12 @@ class GCSTarget:
         return [blob.name.removeprefix(self.prefix) for blob in self.client.list_blobs(self.name, prefix=self.prefix)]
 
     def leftovers(self) -> list[str]:
-        """Return nothing: what has come of an unfinished upload cannot be seen, and Google does not charge for it."""
-        return []
+        """Return the keys of the uploads of which something has come, but not the end."""
+        found = self._gcs.unfinished()
+        return sorted({name.removeprefix(self.prefix) for name in found if name.startswith(self.prefix)})
+
+    def places(self) -> list[str]:
+        return [bucket.name for bucket in self.client.list_buckets()]
 
     def body(self, key: str) -> bytes:
         body: bytes = self._blob(key).download_as_bytes()
@@ -80,7 +85,17 @@ class GCSTarget:
 
     @contextmanager
     def breaking(self, after: int) -> Iterator[dict[str, Any]]:
-        with Cutter(after, self._gcs.endpoint) as cutter, pytest.MonkeyPatch.context() as patch, impatient(patch):
+        with self._over(Cutter(after, self._gcs.endpoint)) as given:
+            yield given
+
+    @contextmanager
+    def failing_parts(self, after: int) -> Iterator[dict[str, Any]]:
+        with self._over(Cutter(after, self._gcs.endpoint, longest=100_000)) as given:
+            yield given
+
+    @contextmanager
+    def _over(self, cutter: Cutter) -> Iterator[dict[str, Any]]:
+        with cutter, pytest.MonkeyPatch.context() as patch, impatient(patch):
             patch.setenv("STORAGE_EMULATOR_HOST", cutter.endpoint)
             yield {}
             assert cutter.is_cut

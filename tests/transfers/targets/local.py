@@ -6,7 +6,7 @@ import ctypes
 import os
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class LocalTarget:
 
     keeps_metadata = False
     notes_what_it_begins = True
+    drops_what_is_left = False
     refusal = "Permission denied"
     absence = "no such folder"
 
@@ -46,6 +47,9 @@ class LocalTarget:
         folders = [path for path in self.root.rglob("*") if path.is_dir()]
         empty = [f"{folder.relative_to(self.root)}/" for folder in folders if not any(folder.iterdir())]
         return sorted(unfinished + empty)
+
+    def places(self) -> list[str]:
+        return sorted(path.name for path in self.root.parent.iterdir() if path.is_dir())
 
     def body(self, key: str) -> bytes:
         return (self.root / key).read_bytes()
@@ -87,6 +91,10 @@ class LocalTarget:
             yield {}
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    def failing_parts(self, after: int) -> AbstractContextManager[dict[str, Any]]:
+        """A folder that takes no more bytes is still there."""
+        return self.breaking(after)
 
     def _files(self) -> Iterator[tuple[str, Path]]:
         return ((str(path.relative_to(self.root)), path) for path in self.root.rglob("*") if path.is_file())

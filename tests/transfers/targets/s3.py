@@ -40,6 +40,7 @@ class S3Target:
 
     keeps_metadata = True
     notes_what_it_begins = True
+    drops_what_is_left = False
     refusal = r"AccessDenied.*'aws_reader'.*s3:PutObject"
     absence = r"NoSuchBucket.*Create the bucket"
 
@@ -65,6 +66,9 @@ class S3Target:
     def leftovers(self) -> list[str]:
         found = self.client.list_multipart_uploads(Bucket=self.name, Prefix=self.prefix).get("Uploads", [])
         return [entry["Key"] for entry in found]
+
+    def places(self) -> list[str]:
+        return [bucket["Name"] for bucket in self.client.list_buckets()["Buckets"]]
 
     def body(self, key: str) -> bytes:
         body: bytes = self.client.get_object(Bucket=self.name, Key=self.prefix + key)["Body"].read()
@@ -97,7 +101,17 @@ class S3Target:
 
     @contextmanager
     def breaking(self, after: int) -> Iterator[dict[str, Any]]:
-        with Cutter(after, self._seaweed.endpoint) as cutter:
+        with self._over(Cutter(after, self._seaweed.endpoint)) as given:
+            yield given
+
+    @contextmanager
+    def failing_parts(self, after: int) -> Iterator[dict[str, Any]]:
+        with self._over(Cutter(after, self._seaweed.endpoint, longest=100_000)) as given:
+            yield given
+
+    @contextmanager
+    def _over(self, cutter: Cutter) -> Iterator[dict[str, Any]]:
+        with cutter:
             self._monkeypatch.setenv("AIRFLOW_CONN_AWS_BREAKING", self.connection_over(cutter))
             yield {"aws_conn_id": "aws_breaking"}
             assert cutter.is_cut

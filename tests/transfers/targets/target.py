@@ -19,6 +19,8 @@ class Target(Protocol):
     keeps_metadata: bool
     #: Whether a copy notes what a kill would leave behind of it.
     notes_what_it_begins: bool
+    #: Whether what is left of a copy that failed cannot be seen by anybody, and only the store itself drops it.
+    drops_what_is_left: bool
     #: What the error says where the identity may not write, or where the bucket is missing (regular expressions).
     refusal: str
     absence: str
@@ -34,6 +36,9 @@ class Target(Protocol):
 
     def leftovers(self) -> list[str]:
         """Return what is here and is no object: unfinished uploads, uncommitted blocks, temporary files, folders."""
+
+    def places(self) -> list[str]:
+        """Return the names of all buckets, or whatever else a copy goes into."""
 
     def body(self, key: str) -> bytes:
         """Return an object's bytes."""
@@ -54,4 +59,7 @@ class Target(Protocol):
         """Give the parameters of an operator whose bucket does not exist, while the block runs."""
 
     def breaking(self, after: int) -> AbstractContextManager[dict[str, Any]]:
-        """Give the parameters of an operator to whom the store breaks once ``after`` bytes were sent to it."""
+        """Give the parameters of an operator to whom the store breaks for good once ``after`` bytes were sent to it."""
+
+    def failing_parts(self, after: int) -> AbstractContextManager[dict[str, Any]]:
+        """Give the parameters of an operator whose parts fail after ``after`` bytes, while the store is still there."""
