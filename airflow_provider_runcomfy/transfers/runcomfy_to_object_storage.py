@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID
 from airflow_provider_runcomfy.transfers.base import RunComfyTransferOperator
-from airflow_provider_runcomfy.transfers.store import ObjectStore
+
+if TYPE_CHECKING:
+    from airflow_provider_runcomfy.transfers.store import ObjectStore
 
 
 class RunComfyToObjectStorageOperator(RunComfyTransferOperator):

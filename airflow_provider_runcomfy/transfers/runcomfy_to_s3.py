@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_runcomfy.exceptions import InvalidInputsError
 from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID
 from airflow_provider_runcomfy.transfers.base import RunComfyTransferOperator
-from airflow_provider_runcomfy.transfers.store import ObjectStore, needs_extra
+
+if TYPE_CHECKING:
+    from airflow_provider_runcomfy.transfers.store import ObjectStore
 
 
 class RunComfyToS3Operator(RunComfyTransferOperator):
@@ -78,6 +79,9 @@ class RunComfyToS3Operator(RunComfyTransferOperator):
 
     def open_store(self) -> tuple[ObjectStore, str]:
         """Return the bucket, and the template of the keys in it."""
+        from airflow_provider_runcomfy.exceptions import InvalidInputsError
+        from airflow_provider_runcomfy.transfers.store import needs_extra
+
         with needs_extra("amazon"):
             from airflow_provider_runcomfy.transfers.s3_store import S3Store
 

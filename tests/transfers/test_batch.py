@@ -1,7 +1,8 @@
-"""What all transfers share, without a store."""
+"""Some at a time: the order, the errors, and what an interruption does."""
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -10,28 +11,17 @@ from typing import Any
 import pytest
 
 from airflow_provider_runcomfy.exceptions import RunComfyDownloadError
-from airflow_provider_runcomfy.transfers.base import RunComfyTransferOperator
-from airflow_provider_runcomfy.transfers.store import ObjectStore, StorageFailedError
+from airflow_provider_runcomfy.transfers.batch import each
+from airflow_provider_runcomfy.transfers.store import StorageFailedError
+
+LOG: Any = logging.getLogger(__name__)
 
 
-class Operator(RunComfyTransferOperator):
-    killed: threading.Event
-
-    def open_store(self) -> tuple[ObjectStore, str]:
-        raise NotImplementedError
-
-    def on_kill(self) -> None:
-        self.killed.set()
+def nothing() -> None:
+    """Stop nothing."""
 
 
-@pytest.fixture
-def operator() -> Operator:
-    operator = Operator(task_id="copy", request_id="r-1")
-    operator.killed = threading.Event()
-    return operator
-
-
-def test_results_are_in_the_order_of_what_was_asked_for(operator: Operator) -> None:
+def test_results_are_in_the_order_of_what_was_asked_for() -> None:
     second_is_done = threading.Event()
 
     def work(item: int) -> int:
@@ -43,12 +33,12 @@ def test_results_are_in_the_order_of_what_was_asked_for(operator: Operator) -> N
             raise RunComfyDownloadError("three")
         return item * 10
 
-    outcomes = operator._each([1, 2, 3, 4], work, tolerated=(RunComfyDownloadError,))
+    outcomes = each([1, 2, 3, 4], work, tolerated=(RunComfyDownloadError,), stop=nothing, log=LOG)
     assert outcomes.done == [10, 20, 40]
     assert [str(problem) for problem in outcomes.problems] == ["three"]
 
 
-def test_an_error_of_the_store_keeps_what_has_not_begun_from_beginning(operator: Operator) -> None:
+def test_an_error_of_the_store_keeps_what_has_not_begun_from_beginning() -> None:
     four_are_under_way = threading.Barrier(4)
     begun: list[int] = []
 
@@ -65,7 +55,7 @@ def test_an_error_of_the_store_keeps_what_has_not_begun_from_beginning(operator:
     cancelled = threading.Event()
     threading.Timer(0.2, cancelled.set).start()
     with pytest.raises(StorageFailedError, match="the store is away"):
-        operator._each(list(range(100)), work, tolerated=(RunComfyDownloadError,))
+        each(list(range(100)), work, tolerated=(RunComfyDownloadError,), stop=nothing, log=LOG)
     assert len(begun) < 10
 
 
@@ -84,8 +74,8 @@ def alarm() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("alarm")
-def test_a_time_out_after_an_error_stops_what_is_still_under_way(operator: Operator) -> None:
-    begun, failed = threading.Event(), threading.Event()
+def test_a_time_out_after_an_error_stops_what_is_still_under_way() -> None:
+    begun, failed, killed = threading.Event(), threading.Event(), threading.Event()
 
     def work(item: int) -> None:
         if item == 0:
@@ -95,8 +85,8 @@ def test_a_time_out_after_an_error_stops_what_is_still_under_way(operator: Opera
         begun.set()
         assert failed.wait(5)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
-        assert operator.killed.wait(5)
+        assert killed.wait(5)
 
     with pytest.raises(TimeOutError):
-        operator._each([0, 1], work, tolerated=())
-    assert operator.killed.is_set()
+        each([0, 1], work, tolerated=(), stop=killed.set, log=LOG)
+    assert killed.is_set()
