@@ -35,7 +35,9 @@ def join(clips: Sequence[Path], film: Path) -> None:
 def _made_alike(clip: Path) -> Path:
     alike = clip.with_suffix(".alike.mp4")
     picture = "scale=1280:720:force_original_aspect_ratio=decrease,pad=1280:720:-1:-1,setsar=1,fps=24"
-    silence = () if "Audio" in _streams(clip) else ("-f", "lavfi", "-i", "anullsrc=r=44100:cl=stereo", "-shortest")
+    # Of its very length: "-shortest" would leave a tail of silence now and then.
+    endless = "anullsrc=r=44100:cl=stereo"
+    silence = () if "Audio" in _streams(clip) else ("-f", "lavfi", "-t", _duration(clip), "-i", endless)
     sound = ("-c:a", "aac", "-ar", "44100", "-ac", "2")
     _ffmpeg("-i", clip, *silence, "-vf", picture, "-c:v", "libx264", "-pix_fmt", "yuv420p", *sound, alike)
     return alike
@@ -43,9 +45,17 @@ def _made_alike(clip: Path) -> Path:
 
 def _streams(clip: Path) -> str:
     """Return how ffmpeg describes the streams of a clip, without what differs from clip to clip."""
-    described = subprocess.run([_executable(), "-hide_banner", "-i", clip], capture_output=True, text=True).stderr
-    lines = re.findall(r"Stream #.*", described)
+    lines = re.findall(r"Stream #.*", _description(clip))
     return "\n".join(re.sub(r"\d+ kb/s", "", line) for line in lines)
+
+
+def _duration(clip: Path) -> str:
+    (duration,) = re.findall(r"Duration: ([\d:.]+)", _description(clip))
+    return str(duration)
+
+
+def _description(clip: Path) -> str:
+    return subprocess.run([_executable(), "-hide_banner", "-i", clip], capture_output=True, text=True).stderr
 
 
 def _ffmpeg(*arguments: str | Path) -> None:

@@ -18,7 +18,7 @@ from airflow_provider_runcomfy.api.errors import (
     RunComfyError,
 )
 from airflow_provider_runcomfy.api.settings import Settings
-from airflow_provider_runcomfy.api.types import CancelOutcome, MediaKind, RequestState
+from airflow_provider_runcomfy.api.types import CancelOutcome, MediaKind, RequestState, RequestStatus
 from tests.api.answers import status_of
 from tests.api.callers import MODEL, REQUEST, TOKEN, make_caller
 from tests.api.clock import Clock
@@ -88,7 +88,9 @@ def is_clear(error: RunComfyError, doing: str) -> bool:
 
 
 def is_harmless(value: Any) -> bool:
-    """Return whether a value says no more than that nothing is known."""
+    """Return whether a value says no more than that nothing is known, or that `/result` has to be asked."""
+    if isinstance(value, RequestStatus) and value.state is RequestState.COMPLETED:
+        return True
     return value is CancelOutcome.UNKNOWN or getattr(value, "state", None) in (
         RequestState.UNKNOWN,
         RequestState.IN_PROGRESS,

@@ -114,7 +114,13 @@ def test_a_real_run_that_is_interrupted_names_what_goes_on_and_keeps_its_folder(
 
 @pytest.mark.parametrize(("keep", "options"), [("KEEP=1", " --keep"), ("KEEP=", "")])
 def test_make_demo_passes_keep_on(keep: str, options: str) -> None:
-    done = subprocess.run(["make", "--dry-run", "demo", keep], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "demo", keep],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
     assert done.stdout.rstrip("\n").splitlines()[-1].rstrip(" ") == f"exec .venv/bin/python -m dev.demo{options}"
 
 
