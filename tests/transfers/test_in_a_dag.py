@@ -80,3 +80,27 @@ def test_a_cut_file_goes_on_by_range(sandbox: Sandbox, run_dag: RunDag, bucket: 
     assert len(bucket.body("0.mp4")) == line["size"] > 20_000
     files = [call for call in sandbox.calls() if call.kind == "file"]
     assert [call.range for call in files] == [None, "bytes=20000-"]
+
+
+def test_one_generation_that_failed_keeps_no_other_from_being_copied(
+    sandbox: Sandbox, run_dag: RunDag, bucket: S3Target
+) -> None:
+    with DAG("copy_the_rest", schedule=None) as dag:
+        make = RunComfyGenerateOperator.partial(task_id="make", model_id=PRO, **MAKE).expand(
+            inputs=[CLIP, {**CLIP, "prompt": "doomed"}, CLIP]
+        )
+        RunComfyToS3Operator.partial(
+            task_id="copy", s3_bucket=bucket.name, s3_key=bucket.prefix + "{request_id}.{ext}", trigger_rule="all_done"
+        ).expand(request_id=make.output)
+    sandbox.add_fault("fail", prompt="doomed", error="out of memory")
+
+    run = run_dag(dag)
+
+    assert sorted(states(run).items()) == [
+        ("copy[0]", "success"),
+        ("copy[1]", "success"),
+        ("make[0]", "success"),
+        ("make[1]", "failed"),
+        ("make[2]", "success"),
+    ]
+    assert len(bucket.keys()) == 2
