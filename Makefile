@@ -71,13 +71,11 @@ pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade every
 	$(RESOLVE) requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
 	$(RESOLVE) --group dev requirements/stores.in -o requirements/stores.txt
 	$(RESOLVE) --group dev requirements/peers.in -o requirements/peers.txt
-
-clean: ## Remove the environment, caches and everything built
-	rm -rf $(VENV) $(FLOOR) $(STORES) $(PEERS) $(AZURITE) .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	$(RESOLVE) --group dev requirements/distributed.in -o requirements/distributed.txt
 
-clean: ## Remove the environment, caches and everything built
-	rm -rf $(VENV) $(FLOOR) $(STORES) $(DISTRIBUTED) $(AZURITE) .demo .distributed dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove the environments, caches and everything built
+	rm -rf $(VENV) $(FLOOR) $(STORES) $(PEERS) $(DISTRIBUTED) $(AZURITE) .demo .faults .distributed dist \
+	    .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements/uv.txt requirements/dev.txt pyproject.toml dev/make-env
@@ -94,6 +92,8 @@ $(STORES)/.up-to-date: requirements/uv.txt requirements/stores.txt pyproject.tom
 
 $(PEERS)/.up-to-date: requirements/uv.txt requirements/peers.txt pyproject.toml dev/make-env
 	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(PEERS) requirements/peers.txt
+	@touch $@
+
 $(DISTRIBUTED)/.up-to-date: requirements/uv.txt requirements/distributed.txt pyproject.toml dev/make-env
 	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(DISTRIBUTED) requirements/distributed.txt
 	@touch $@
