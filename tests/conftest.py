@@ -32,6 +32,8 @@ os.environ |= {
     "AIRFLOW__CORE__DAGS_FOLDER": f"{_HOME.name}/dags",
     # Airflow 3.1 would let a Dag run as it was under the same name some seconds ago, in an earlier test.
     "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
+    # Read when Google's client is imported, too: it would ask a link-local address whether it runs in Google's cloud.
+    "NO_GCE_CHECK": "true",
 }
 Path(_HOME.name, "dags").mkdir()
 
