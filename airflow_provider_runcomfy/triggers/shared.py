@@ -162,6 +162,9 @@ class SharedConnection:
                 self._say_limited(now)
         elif isinstance(error, UnavailableError | InvalidSettingsError):
             self._throttle.failed(now, self.users, for_all=isinstance(error, InvalidSettingsError))
+        else:
+            # A refusal is an answer, too.
+            self._throttle.answered(now)
 
     def _say_limited(self, now: float) -> None:
         if self._said_limited:

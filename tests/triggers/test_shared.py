@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_runcomfy.api.errors import InvalidSettingsError, RateLimitedError
+from airflow_provider_runcomfy.api.errors import InvalidSettingsError, NotFoundError, RateLimitedError, UnavailableError
 from airflow_provider_runcomfy.api.polling import Ask
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
@@ -86,6 +86,18 @@ async def test_an_unusable_connection_holds_everybody_back(full: Sandbox, monkey
         with pytest.raises(InvalidSettingsError):
             await connection.ask("r-1", Ask.STATUS)
         assert connection._throttle.delay(asyncio.get_running_loop().time()) > 0
+
+
+async def test_a_refusal_ends_an_outage_as_any_answer_does(full: Sandbox) -> None:
+    full.add_fault("status", code=503, calls=["status"], times=3)
+    async with shared.shared_connection("runcomfy_default") as connection:
+        for _ in range(3):
+            with pytest.raises(UnavailableError):
+                await connection.ask("r-1", Ask.STATUS)
+        assert connection._throttle.rate(0.0) == 100.0
+        with pytest.raises(NotFoundError):
+            await connection.ask("r-1", Ask.STATUS)
+        assert connection._throttle.rate(asyncio.get_running_loop().time()) < 100.0
 
 
 async def test_a_limit_is_logged_once_however_many_meet_it(
