@@ -6,12 +6,14 @@ import random
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
 from dev.faults.campaign import SCHEDULER, TASK, TRIGGERER, Deck
+from dev.faults.database import Database
 from dev.faults.marking_cases import RUNNING, Case, cases
 from dev.faults.secrecy import search, what_it_overlooks
 from dev.faults.stage import TOKEN
@@ -29,6 +31,26 @@ def test_every_kind_has_its_share_whatever_the_seed(seed: int) -> None:
 def test_the_order_is_that_of_the_seed() -> None:
     assert Deck(60, random.Random(1)).cards == Deck(60, random.Random(1)).cards
     assert Deck(60, random.Random(1)).cards != Deck(60, random.Random(2)).cards
+
+
+def test_the_job_at_work_is_the_newest_that_goes_on_and_has_had_a_heartbeat(tmp_path: Path) -> None:
+    jobs = [
+        (1, "TriggererJob", "running", "2026-01-01 09:59:59.0", "2026-01-01 10:00:09.0"),
+        (2, "TriggererJob", "running", "2026-01-01 10:00:01.0", "2026-01-01 10:00:09.0"),
+        (3, "TriggererJob", "success", "2026-01-01 10:00:02.0", "2026-01-01 10:00:09.0"),
+        (4, "TriggererJob", "running", "2026-01-01 10:00:03.0", "2026-01-01 10:00:03.0"),
+        (5, "SchedulerJob", "running", "2026-01-01 10:00:04.0", "2026-01-01 10:00:09.0"),
+    ]
+    with closing(sqlite3.connect(tmp_path / "airflow.db")) as database:
+        database.execute("CREATE TABLE job (id INTEGER, job_type, state, start_date, latest_heartbeat)")
+        database.executemany("INSERT INTO job VALUES (?, ?, ?, ?, ?)", jobs)
+        database.commit()
+
+    found = Database(tmp_path / "airflow.db").job(
+        "TriggererJob", since=datetime(2026, 1, 1, 10, tzinfo=UTC).timestamp()
+    )
+
+    assert found == 2
 
 
 @pytest.fixture
