@@ -22,7 +22,7 @@ class Database:
     file: Path
 
     def job(self, kind: str, since: float) -> int | None:
-        """Return the newest job of a kind that goes on, was begun after ``since`` (seconds), and has had a heartbeat."""
+        """Return the newest job of a kind that goes on, begun after ``since``, in seconds, and with a heartbeat."""
         moment = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         rows = self._rows(
             "SELECT max(id) FROM job WHERE job_type = ? AND start_date >= ? AND latest_heartbeat > start_date "
