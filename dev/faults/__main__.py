@@ -8,7 +8,9 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -89,43 +91,59 @@ def _run(running: Stage, report: Report, *, short: bool, seed: int, only: str) -
 
     if chosen("window"):
         report.add_cases("window", lambda: measure_windows(running, clips=5 if short else 20))
-    if chosen("triggerer"):
-        for number in (signal.SIGKILL,) if short else (signal.SIGKILL, signal.SIGTERM):
-            name = f"triggerer {number.name}"
-            report.add(name, partial(kill_triggerer, running, number, kills=kills), at_least=kills)
-        if not short:
-            report.add("triggerer SIGSTOP", lambda: stall_triggerer(running, kills=kills), at_least=kills)
+    # A triggerer's kills are long waits, and the copies and stalls beside them need none.
+    with _beside(chosen("triggerer"), lambda: _run_triggerers(running, report, short=short, kills=kills)):
+        if chosen("stalls"):
+            _run_stalls(running, report, short=short, kills=kills)
+        if chosen("transfer"):
+            _run_transfers(running, report, short=short, kills=kills)
     if chosen("campaign"):
         report.add("campaign", lambda: campaign(running, kills=10 if short else 60, seed=seed))
-    if chosen("points"):
-        for point in POINTS:
-            for dag_id in point.dags[:1] if short else point.dags:
-                report.add(
-                    f"{point.name}, {dag_id}", partial(run_point, running, point, dag_id, kills=kills), at_least=kills
-                )
-    if chosen("stalls"):
-        for stall in STALLS[:1] if short else STALLS:
-            report.add(stall.name, partial(stall_at, running, stall, kills=kills), at_least=kills)
-        if not short:
-            report.add("stalled while waiting", lambda: stall_waiting(running, kills=kills), at_least=kills)
-    if chosen("transfer"):
-        _run_transfers(running, report, short=short, kills=kills)
-    # An outage is a long wait, of its own sandbox; these neither kill what it needs nor count its calls.
-    with ThreadPoolExecutor(1) as beside:
-        outages = []
-        if chosen("outage"):
-            clips, seconds = (12, 30.0) if short else (50, 180.0)
-            outage = partial(go_down, running, clips=clips, seconds=seconds)
-            outages.append(beside.submit(report.add, "outage, beside what follows", outage))
+    # So is an outage, which is of its own sandbox; what follows neither kills what it needs nor counts its calls.
+    clips, seconds = (12, 30.0) if short else (50, 180.0)
+    outage = partial(go_down, running, clips=clips, seconds=seconds)
+    with _beside(chosen("outage"), lambda: report.add("outage, beside what follows", outage)):
+        if chosen("points"):
+            _run_points(running, report, short=short, kills=kills)
         if chosen("echo"):
             report.add_cases("echoes of the token", lambda: echo_all(running))
         if chosen("marking"):
             report.add_cases("marking and clearing waiting tasks", lambda: mark_all(running, short=short))
         if chosen("clearing"):
             report.add_cases("clearing and settling", lambda: clear_all(running))
-    for done in outages:
-        done.result()
     report.add_cases("waits until the end", lambda: leave_one_waiting(running))
+
+
+@contextmanager
+def _beside(is_chosen: bool, act: Callable[[], None]) -> Iterator[None]:
+    """Do something in a thread of its own while the block runs, if it was chosen; the block ends after it."""
+    with ThreadPoolExecutor(1) as executor:
+        done = executor.submit(act) if is_chosen else None
+        yield
+        if done:
+            done.result()
+
+
+def _run_triggerers(running: Stage, report: Report, *, short: bool, kills: int) -> None:
+    for number in (signal.SIGKILL,) if short else (signal.SIGKILL, signal.SIGTERM):
+        name = f"triggerer {number.name}"
+        report.add(name, partial(kill_triggerer, running, number, kills=kills), at_least=kills)
+    if not short:
+        report.add("triggerer SIGSTOP", lambda: stall_triggerer(running, kills=kills), at_least=kills)
+
+
+def _run_points(running: Stage, report: Report, *, short: bool, kills: int) -> None:
+    for point in POINTS:
+        for dag_id in point.dags[:1] if short else point.dags:
+            name = f"{point.name}, {dag_id}"
+            report.add(name, partial(run_point, running, point, dag_id, kills=kills), at_least=kills)
+
+
+def _run_stalls(running: Stage, report: Report, *, short: bool, kills: int) -> None:
+    for stall in STALLS[:1] if short else STALLS:
+        report.add(stall.name, partial(stall_at, running, stall, kills=kills), at_least=kills)
+    if not short:
+        report.add("stalled while waiting", lambda: stall_waiting(running, kills=kills), at_least=kills)
 
 
 def _run_transfers(running: Stage, report: Report, *, short: bool, kills: int) -> None:

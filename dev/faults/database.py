@@ -47,6 +47,11 @@ class Database:
         )
         return str(uuid.UUID(rows[0][0]))
 
+    def dag_id(self, task_instance_id: str) -> str | None:
+        """Return the Dag of a task instance's present try; None if it is nobody's."""
+        rows = self._rows("SELECT dag_id FROM task_instance WHERE id = ?", (uuid.UUID(task_instance_id).hex,))
+        return str(rows[0][0]) if rows else None
+
     def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=30)) as connection:
             return connection.execute(query, values).fetchall()

@@ -48,7 +48,8 @@ def run_point(stage: Stage, point: Point, dag_id: str, *, kills: int = KILLS) ->
     prefix = f"{point.name} {dag_id}".replace(" ", "-").replace("_", "-").replace(",", "")
     killed = Kills(point, kills)
     gate = stage.to_airflow if point.gate == "to_airflow" else stage.to_runcomfy
-    stop = Stop(point.matches(), point.when, killed.act, times=kills)
+    is_own, matches = _of_run(stage, dag_id, prefix), point.matches()
+    stop = Stop(lambda exchange: is_own(exchange) and matches(exchange), point.when, killed.act, times=kills)
     with ExitStack() as stack:
         stack.enter_context(gate.stopping(stop))
         run_id = stage.start(dag_id, prefix, kills)
@@ -78,6 +79,18 @@ def run_point(stage: Stage, point: Point, dag_id: str, *, kills: int = KILLS) ->
     if found.stored != (0 if point.unknown else kills) or found.wrong:
         faults.append(f"stored {found.stored}, wrong {found.wrong}")
     return Row(f"{point.name}, {dag_id.removeprefix('faults_')}", killed.count, kills, found, reported, tuple(faults))
+
+
+def _of_run(stage: Stage, dag_id: str, prefix: str) -> Callable[[Exchange], bool]:
+    """Return what tells the exchanges of a run from those of others beside it, by Airflow's id or by its prompts."""
+
+    def is_own(exchange: Exchange) -> bool:
+        own_id = ti_id(exchange)
+        if own_id is None:
+            return f'"{prefix}/'.encode() in exchange.body
+        return stage.database.dag_id(own_id) == dag_id
+
+    return is_own
 
 
 @dataclass

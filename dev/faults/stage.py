@@ -48,6 +48,7 @@ def _notices_soon(slow: float) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "3",
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": timeout,
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": timeout,
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
         "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "3",
     }
@@ -187,7 +188,7 @@ def stage(folder: Path, *, outage_seconds: float) -> Iterator[Stage]:
         full = a_sandbox("full", 100_000, RUNNING)
         slow = a_sandbox("slow", 40, 3)
         # Long enough for all to be submitted and deferred, and for the outage.
-        outage = a_sandbox("outage", outage_seconds + 90, 100)
+        outage = a_sandbox("outage", outage_seconds + 150, 100)
         with large_files(folder):
             large = a_sandbox("large", 0, 100)
         s3 = stack.enter_context(seaweedfs(folder / "s3"))

@@ -35,7 +35,7 @@ def kill_triggerer(stage: Stage, number: signal.Signals, *, kills: int) -> Row:
         stage.airflow.start(TRIGGERER)
         return True
 
-    return _under_waiting_clips(stage, f"triggerer {number.name}", act, clips=3 * kills, kills=kills)
+    return _under_waiting_clips(stage, f"triggerer {number.name}", act, clips=2 * kills, kills=kills)
 
 
 def stall_triggerer(stage: Stage, *, kills: int) -> Row:

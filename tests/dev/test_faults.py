@@ -53,6 +53,18 @@ def test_the_job_at_work_is_the_newest_that_goes_on_and_has_had_a_heartbeat(tmp_
     assert found == 2
 
 
+def test_a_task_instance_is_told_by_its_id_and_one_that_is_nobody_s_is_of_no_dag(tmp_path: Path) -> None:
+    own_id = "0199c0de-0000-7000-8000-0000000000aa"
+    with closing(sqlite3.connect(tmp_path / "airflow.db")) as file:
+        file.execute("CREATE TABLE task_instance (id, dag_id)")
+        file.execute("INSERT INTO task_instance VALUES (?, 'a')", (own_id.replace("-", ""),))
+        file.commit()
+    database = Database(tmp_path / "airflow.db")
+
+    assert database.dag_id(own_id) == "a"
+    assert database.dag_id(own_id.replace("aa", "bb")) is None
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """What a run leaves behind: one log, and a database with a row for each place."""
