@@ -101,9 +101,9 @@ class RunComfySubmitOperator(BaseOperator):
     def _obtain(self, hook: RunComfyHook, context: Context) -> Obtained:
         from airflow_provider_runcomfy.submission import obtain
 
-        return obtain(self._order(), hook, context, self.log)
+        return obtain(self._order(context), hook, context, self.log)
 
-    def _order(self) -> Order:
+    def _order(self, context: Context) -> Order:
         from airflow_provider_runcomfy.submission import Order
 
         return Order(
@@ -219,13 +219,17 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
 
         with self._kill.obtaining():
             return obtain(
-                self._order(), hook, context, self.log, lambda request_id: self._remember_for_kill(hook, request_id)
+                self._order(context),
+                hook,
+                context,
+                self.log,
+                lambda request_id: self._remember_for_kill(hook, request_id),
             )
 
-    def _order(self) -> Order:
+    def _order(self, context: Context) -> Order:
         from dataclasses import replace
 
-        return replace(super()._order(), resubmit_failed=self.resubmit_failed, timeout=self.timeout)
+        return replace(super()._order(context), resubmit_failed=self.resubmit_failed, timeout=self.timeout)
 
     def _remember_for_kill(self, hook: RunComfyHook, request_id: str) -> None:
         self._kill.remember(hook, request_id, self.log, cancels=self.cancel_on_kill)
