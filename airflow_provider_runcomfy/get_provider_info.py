@@ -30,6 +30,9 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": "RunComfy", "python-modules": ["airflow_provider_runcomfy.triggers.runcomfy"]},
         ],
+        "task-decorators": [
+            {"name": "runcomfy", "class-name": "airflow_provider_runcomfy.decorators.runcomfy.runcomfy_task"},
+        ],
         "transfers": [
             {
                 "source-integration-name": "RunComfy",
