@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "runcomfy", "class-name": "airflow_provider_runcomfy.decorators.runcomfy.runcomfy_task"},
         ],
+        "cli": ["airflow_provider_runcomfy.cli.definition.get_runcomfy_cli_commands"],
         "transfers": [
             {
                 "source-integration-name": "RunComfy",
