@@ -104,6 +104,12 @@ class TestCheck:
         code, said, _ = run("check", "--conn-id", "runcomfy_default")
         assert (code, "of the Airflow connection" in said) == (0, True)
 
+    def test_the_token_of_a_connection_in_the_database(self, run: Run, sandbox: Sandbox, airflow_home: Path) -> None:
+        add = ["connections", "add", "of_the_database", "--conn-json", connection_to(sandbox)]
+        subprocess.run([sys.executable, "-m", "airflow", *add], check=True, capture_output=True)
+        code, said, _ = run("check", "--conn-id", "of_the_database")
+        assert (code, "Token: of the Airflow connection 'of_the_database'\n" in said) == (0, True)
+
     def test_no_balance(self, run: Run, token_file: str) -> None:
         with running_sandbox(balance_usd=0) as poor:
             code, said, complained = run("check", "--token-file", token_file, "--host", poor.url)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, task
-from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
 from airflow_provider_runcomfy import finishing, waiting
+from airflow_provider_runcomfy.compat import AirflowSkipException
 from airflow_provider_runcomfy.decorators.runcomfy import _RunComfyDecoratedOperator, runcomfy_task
 from airflow_provider_runcomfy.exceptions import RunComfyRetryableError
 from airflow_provider_runcomfy.operators.runcomfy import (
@@ -288,8 +288,11 @@ def test_a_kill_on_a_worker_cancels_what_is_queued(
     assert [submission["outcome"] for submission in record(run, "clip")["submissions"]] == ["cancelled"]
 
 
+@needs_task_state_store
 @pytest.mark.parametrize("cancel_on_kill", [True, False])
 def test_a_deferred_one_hands_its_flags_to_the_trigger(full: Sandbox, cancel_on_kill: bool) -> None:
+    from airflow.sdk.exceptions import TaskDeferred
+
     from tests.submission.parts import StateStore, TaskInstance, context_of
 
     given: Any = runcomfy_task(model_id=PRO, cancel_on_kill=cancel_on_kill, poll_interval=7)(lambda: CLIP)
