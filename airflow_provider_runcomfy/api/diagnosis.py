@@ -64,7 +64,7 @@ class _FoundError(Exception):
 
 def diagnose(settings: Settings) -> Diagnosis:
     """
-    Ask RunComfy for the balance and for a request that does not exist; free of charge, and at once: two calls.
+    Ask RunComfy for the balance and for a request that does not exist; free of charge, and each once.
 
     Both, since RunComfy keeps the balance on a host of its own: that one may be reached while the other may not.
     """
@@ -97,7 +97,7 @@ def _ask_for_balance(client: RunComfyClient, settings: Settings) -> Balance:
             "every submit until you add funds to it.",
         ) from None
     except RunComfyError as error:
-        raise _found(error, answer, settings.balance_base_url, settings) from None
+        raise _found(error, answer, settings.balance_base_url) from None
 
 
 def _ask_for_request(client: RunComfyClient, settings: Settings) -> None:
@@ -109,7 +109,7 @@ def _ask_for_request(client: RunComfyClient, settings: Settings) -> None:
         return
     except RunComfyError as error:
         if not (isinstance(error, RefusedError) and error.error_code):
-            raise _found(error, answer, settings.base_url, settings) from None
+            raise _found(error, answer, settings.base_url) from None
 
 
 def _ask(client: RunComfyClient, call: wire.Call, url: str, settings: Settings) -> Answer:
@@ -125,7 +125,7 @@ def _ask(client: RunComfyClient, call: wire.Call, url: str, settings: Settings) 
         raise _FoundError(Health.NO_NETWORK, f"{url} does not answer. {error} {cure}") from None
 
 
-def _found(error: RunComfyError, answer: Answer, url: str, settings: Settings) -> _FoundError:
+def _found(error: RunComfyError, answer: Answer, url: str) -> _FoundError:
     data = _data(answer)
     said = f"HTTP {answer.status}: {reason(answer, data)}"
     if isinstance(error, AuthenticationError):

@@ -27,8 +27,11 @@ def check(conn_id: str | None, token_file: str | None, host: str | None) -> int:
     :param host: the base URL, for a token that is not a connection's.
     :returns: the exit code.
     """
-    if conn_id is not None and (token_file is not None or host is not None):
-        return complain("--conn-id has a token and a host of its own: give neither --token-file nor --host", USAGE)
+    of_connection = conn_id is not None or (token_file is None and TOKEN_VARIABLE not in os.environ)
+    if conn_id is not None and token_file is not None:
+        return complain("--conn-id and --token-file both name a token: give one of them", USAGE)
+    if of_connection and host is not None:
+        return complain(f"--host goes with --token-file or {TOKEN_VARIABLE}: a connection has its own host", USAGE)
     say(f"Versions: airflow-provider-runcomfy {__version__}, Airflow {_airflow()}, Python {platform.python_version()}")
     try:
         settings, source = _settings(conn_id, token_file, host)
@@ -65,10 +68,10 @@ def _settings(conn_id: str | None, file: str | None, host: str | None) -> tuple[
         where = f"the variable {TOKEN_VARIABLE}"
         settings = Settings(clean_token(os.environ[TOKEN_VARIABLE], where=where), clean_base_url(host, where="--host"))
         return settings, f"{where}; tasks prefer an Airflow connection {DEFAULT_CONN_ID!r}, see --conn-id"
-    return _settings_of_connection(conn_id or DEFAULT_CONN_ID, host)
+    return _settings_of_connection(conn_id or DEFAULT_CONN_ID)
 
 
-def _settings_of_connection(conn_id: str, host: str | None) -> tuple[Settings, str]:
+def _settings_of_connection(conn_id: str) -> tuple[Settings, str]:
     from airflow.models.connection import Connection
 
     from airflow_provider_runcomfy.compat import AirflowNotFoundException

@@ -55,8 +55,16 @@ class _RunComfyDecoratedOperator(DecoratedOperator, RunComfyGenerateOperator):
         return replace(super()._order(context), inputs=lambda: self._call(context))
 
     def _call(self, context: Context) -> Any:
+        from airflow_provider_runcomfy.exceptions import RunComfyRetryableError
+
         kwargs = determine_kwargs(self.python_callable, self.op_args, {**context, **self.op_kwargs})
-        return self.python_callable(*self.op_args, **kwargs)
+        inputs = self.python_callable(*self.op_args, **kwargs)
+        if self._kill.has_come:
+            # A function may take long, and after a kill on a worker the code goes on for some seconds.
+            raise RunComfyRetryableError(
+                "The task was killed while its function gave the inputs, so nothing was submitted for them."
+            )
+        return inputs
 
 
 def _passing_on_what_is_given(declared: Declared) -> Declared:

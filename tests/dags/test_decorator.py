@@ -288,6 +288,27 @@ def test_a_kill_on_a_worker_cancels_what_is_queued(
     assert [submission["outcome"] for submission in record(run, "clip")["submissions"]] == ["cancelled"]
 
 
+@MODES
+@pytest.mark.parametrize("cancel_on_kill", [True, False])
+def test_a_kill_while_the_function_runs_submits_nothing(
+    sandbox: Sandbox, run_dag: RunDag, capfd: pytest.CaptureFixture[str], cancel_on_kill: bool, deferrable: bool
+) -> None:
+    with DAG("decorated_early_kill", schedule=None) as dag:
+
+        @runcomfy_task(model_id=PRO, deferrable=deferrable, cancel_on_kill=cancel_on_kill)
+        def clip(**context: Any) -> dict[str, Any]:
+            context["task"].on_kill()
+            return CLIP
+
+        clip()
+
+    run = run_dag(dag)
+
+    assert states(run) == {"clip": "failed"}
+    assert count(sandbox)["submit"] == 0
+    assert "so nothing was submitted for them" in raised(capfd, "RunComfyRetryableError")
+
+
 @needs_task_state_store
 @pytest.mark.parametrize("cancel_on_kill", [True, False])
 def test_a_deferred_one_hands_its_flags_to_the_trigger(full: Sandbox, cancel_on_kill: bool) -> None:
