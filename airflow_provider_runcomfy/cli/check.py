@@ -72,6 +72,8 @@ def _settings(conn_id: str | None, file: str | None, host: str | None) -> tuple[
 
 
 def _settings_of_connection(conn_id: str) -> tuple[Settings, str]:
+    # As Airflow's own commands do: without it connections of the database are not looked for.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     from airflow.models.connection import Connection
 
     from airflow_provider_runcomfy.compat import AirflowNotFoundException

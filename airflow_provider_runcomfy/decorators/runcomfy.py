@@ -9,7 +9,7 @@ from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
-from airflow.sdk.bases.decorator import DecoratedOperator, determine_kwargs, task_decorator_factory
+from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factory
 
 from airflow_provider_runcomfy.operators.runcomfy import RunComfyGenerateOperator
 from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID, DEFAULT_MAX_POLL_INTERVAL, DEFAULT_POLL_INTERVAL
@@ -55,6 +55,7 @@ class _RunComfyDecoratedOperator(DecoratedOperator, RunComfyGenerateOperator):
         return replace(super()._order(context), inputs=lambda: self._call(context))
 
     def _call(self, context: Context) -> Any:
+        from airflow_provider_runcomfy.compat import determine_kwargs
         from airflow_provider_runcomfy.exceptions import RunComfyRetryableError
 
         kwargs = determine_kwargs(self.python_callable, self.op_args, {**context, **self.op_kwargs})
