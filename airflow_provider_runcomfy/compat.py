@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
 try:
     from airflow.sdk.exceptions import (
         AirflowFailException,
@@ -18,4 +21,22 @@ except ImportError:
         AirflowSkipException,
     )
 
-__all__ = ["AirflowFailException", "AirflowNotFoundException", "AirflowSensorTimeout", "AirflowSkipException"]
+__all__ = [
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "determine_kwargs",
+]
+
+
+def determine_kwargs(
+    function: Callable[..., Any], arguments: Collection[Any], kwargs: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return those of the keyword arguments that a function takes; imported where a task runs, not in Dag files."""
+    try:
+        from airflow.sdk.bases.decorator import determine_kwargs
+    except ImportError:
+        # Airflow 3.1.
+        from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
+    return determine_kwargs(function, arguments, kwargs)

@@ -30,6 +30,10 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": "RunComfy", "python-modules": ["airflow_provider_runcomfy.triggers.runcomfy"]},
         ],
+        "task-decorators": [
+            {"name": "runcomfy", "class-name": "airflow_provider_runcomfy.decorators.runcomfy.runcomfy_task"},
+        ],
+        "cli": ["airflow_provider_runcomfy.cli.definition.get_runcomfy_cli_commands"],
         "transfers": [
             {
                 "source-integration-name": "RunComfy",
@@ -55,21 +59,23 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "login", "port", "extra"],
                     "relabeling": {"password": "API token", "host": "Base URL"},
+                    # Airflow has no help for these fields but what stands in them while they are empty.
                     "placeholders": {
-                        "password": "the token from your RunComfy profile",
-                        "host": "empty for RunComfy's public API; http://127.0.0.1:PORT for the sandbox",
+                        "password": "create one in your RunComfy profile, and paste it here",
+                        "host": "empty for RunComfy itself; http://127.0.0.1:8765 for a sandbox on this machine",
                     },
                 },
                 "conn-fields": {
                     "download_hosts": {
                         "label": "Download hosts",
                         "description": "Domains, separated by commas, that results may be downloaded from; "
-                        "subdomains included. Default: runcomfy.net, runcomfy.com.",
-                        "schema": {"type": ["string", "null"]},
+                        "subdomains included. Empty: runcomfy.net, runcomfy.com.",
+                        # What is offered in place of a placeholder, which Airflow gives no field of a provider's own.
+                        "schema": {"type": ["string", "null"], "examples": ["runcomfy.net, runcomfy.com"]},
                     },
                     "max_download_bytes": {
                         "label": "Largest download",
-                        "description": "The largest file, in bytes, that is copied. Default: 2 GiB.",
+                        "description": "The largest file, in bytes, that is copied. Empty: 2147483648 (2 GiB).",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                 },

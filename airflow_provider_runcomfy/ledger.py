@@ -28,12 +28,13 @@ class Attempt:
     """
     What a try that starts brings along.
 
+    :param inputs_hash: of its inputs; None while they are not known, and :func:`compares_inputs` says no.
     :param waits: whether it waits for the result; one that does not asks for no state when it is retried.
     """
 
     model_id: str
     conn_id: str
-    inputs_hash: str
+    inputs_hash: str | None
     max_tries: int
     try_number: int
     on_unknown_submission: OnUnknownSubmission = "fail"
@@ -102,6 +103,22 @@ def look_at(record: Record, attempt: Attempt) -> str | None:
     return last.request_id if attempt.waits or was_cleared(record, attempt) else None
 
 
+def compares_inputs(record: Record, attempt: Attempt, fate: Fate | None = None) -> bool:
+    """
+    Return whether :func:`decide` needs to know the inputs of this try: what it does depends on them.
+
+    Only what a person clears while it goes on or after it has succeeded is a question of the inputs. What is adopted is
+    not: the clear was for that request.
+    """
+    last = record.last
+    if last is None or last.is_unknown or last.is_adopted or not was_cleared(record, attempt):
+        return False
+    same = (last.model_id, last.conn_id) == (attempt.model_id, attempt.conn_id)
+    fate = _known(last, fate)
+    # With "resubmit" a success is submitted anew, whatever the inputs are.
+    return same and (fate is Fate.WAITING or (fate is Fate.SUCCEEDED and attempt.on_clear == "reuse"))
+
+
 def decide(record: Record, attempt: Attempt, fate: Fate | None = None) -> Decision:
     """
     Return what a try does: the decision table.
@@ -113,13 +130,17 @@ def decide(record: Record, attempt: Attempt, fate: Fate | None = None) -> Decisi
     last = record.last
     if last is None:
         return Submit()
-    fate = fate or (Fate(last.outcome) if last.outcome else None)
+    fate = _known(last, fate)
     # An adopted id that RunComfy does not know may be mistyped, and then settles nothing.
     if last.is_unknown or (last.is_adopted and fate is Fate.GONE):
         return _decide_unknown(attempt)
     if was_cleared(record, attempt):
         return _decide_cleared(last, attempt, fate)
     return _decide_retried(last, attempt, fate)
+
+
+def _known(last: Submission, fate: Fate | None) -> Fate | None:
+    return fate or (Fate(last.outcome) if last.outcome else None)
 
 
 def _decide_unknown(attempt: Attempt) -> Decision:
@@ -134,7 +155,7 @@ def _decide_unknown(attempt: Attempt) -> Decision:
 def _decide_retried(last: Submission, attempt: Attempt, fate: Fate | None) -> Decision:
     if last.model_id != attempt.model_id or last.conn_id != attempt.conn_id:
         return Refuse(Refusal.CHANGED)
-    note = "" if last.inputs_hash == attempt.inputs_hash else _OTHER_INPUTS_STAND
+    note = "" if attempt.inputs_hash in (None, last.inputs_hash) else _OTHER_INPUTS_STAND
     match fate:
         case Fate.SUCCEEDED if attempt.waits:
             return Use(note)
@@ -196,7 +217,7 @@ def _decide_cleared(last: Submission, attempt: Attempt, fate: Fate | None) -> De
 def _adopted(last: Submission, what: str, attempt: Attempt) -> str:
     """Return what the try after an adoption does: the clear was for the request, whatever the inputs are now."""
     said = f"The task was cleared, and request {last.request_id}, whose id was written into the record, {what}."
-    if last.inputs_hash == attempt.inputs_hash:
+    if attempt.inputs_hash in (None, last.inputs_hash):
         return said
     return f"{said} It was submitted with other inputs than those of now; clear the task once more to submit these."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 DEFAULT_CONN_ID = "runcomfy_default"
+TOKEN_VARIABLE = "RUNCOMFY_TOKEN"  # noqa: S105 - a name, not a token
 DEFAULT_POLL_INTERVAL = 5.0
 DEFAULT_MAX_POLL_INTERVAL = 30.0
 

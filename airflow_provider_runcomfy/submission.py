@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_runcomfy import failures
@@ -25,6 +26,7 @@ from airflow_provider_runcomfy.ledger import (
     Refuse,
     Submit,
     Use,
+    compares_inputs,
     decide,
 )
 from airflow_provider_runcomfy.looking import learned, look
@@ -46,11 +48,13 @@ class Order:
     """
     What a task wants to be generated, and what it may cost to get it.
 
+    :param inputs: the model's inputs, or a function that gives them: called at most once, and only where what the try
+        does depends on them. A retry that attaches to what was paid for, or uses it, does not call it.
     :param timeout: how long to wait for it, counted from the submission; None for a task that does not wait.
     """
 
     model_id: str
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, Any] | Callable[[], Any]
     conn_id: str
     validate_inputs: bool = True
     on_unknown_submission: OnUnknownSubmission = "fail"
@@ -93,7 +97,7 @@ def obtain(
     attempt = Attempt(
         model_id=order.model_id,
         conn_id=order.conn_id,
-        inputs_hash=hash_inputs(order.inputs),
+        inputs_hash=None if callable(order.inputs) else hash_inputs(order.inputs),
         max_tries=ti.max_tries,
         try_number=ti.try_number,
         on_unknown_submission=order.on_unknown_submission,
@@ -126,8 +130,11 @@ class _Flow:
     def run(self) -> Obtained:
         record = self._store.read()
         seen = look(record, self._attempt, self._hook, self._log)
-        decision = decide(record, self._attempt, seen.fate)
         found, record = record, learned(record, seen)
+        attempt = self._attempt
+        if attempt.inputs_hash is None and compares_inputs(found, attempt, seen.fate):
+            attempt = replace(attempt, inputs_hash=hash_inputs(self._inputs(found, record)))
+        decision = decide(found, attempt, seen.fate)
         if note := getattr(decision, "note", ""):
             self._log.warning("%s", note)
         match decision:
@@ -143,7 +150,7 @@ class _Flow:
 
     def _submit(self, found: Record, record: Record, replaces: str | None) -> Obtained:
         try:
-            call = self._prepare()
+            call = self._prepare(found, record)
         except (RunComfyRetryableError, RunComfyFailError) as error:
             self._note(found, record)
             raise failures.not_replaced(error, replaces) from None
@@ -151,20 +158,41 @@ class _Flow:
             record = self._cancel(record, replaces)
         return self._post(call, record)
 
-    def _prepare(self) -> Call:
+    def _prepare(self, found: Record, record: Record) -> Call:
         """Return the encoded call; whatever can fail before the intent is written fails here."""
         order = self._order
         with airflow_errors():
             client = self._hook.client
+            inputs = self._inputs(found, record)
             if not order.validate_inputs:
-                return client.prepare_submit(order.model_id, order.inputs)
-            checked = check_inputs(order.model_id, order.inputs)
+                return client.prepare_submit(order.model_id, inputs)
+            checked = check_inputs(order.model_id, inputs)
             if not checked.checked:
                 hint = f" {checked.hint}" if checked.hint else ""
                 self._log.warning(
                     "The inputs are submitted unchecked: this package has no schema of %s.%s", order.model_id, hint
                 )
             return client.prepare_submit(order.model_id, checked.inputs)
+
+    @cached_property
+    def _given(self) -> Any:
+        inputs = self._order.inputs
+        return inputs() if callable(inputs) else inputs
+
+    def _inputs(self, found: Record, record: Record) -> Any:
+        """Return the inputs; where a function gives them and raises, the record keeps what the look has told."""
+        try:
+            return self._given
+        except Exception:
+            self._note(found, record)
+            if record.last is not None and record.last.request_id is not None:
+                self._log.warning(
+                    "The function that gives the inputs raised, so nothing was submitted. Request %s, submitted by try "
+                    "%s, is left as it is.",
+                    record.last.request_id,
+                    record.last.try_number,
+                )
+            raise
 
     def _post(self, call: Call, earlier: Record) -> Obtained:
         order, attempt = self._order, self._attempt
@@ -176,8 +204,8 @@ class _Flow:
             max_tries=attempt.max_tries,
             will_resubmit=order.on_unknown_submission == "resubmit",
         )
-        inputs = readable(order.inputs)
-        new = Submission("", attempt.try_number, order.model_id, order.conn_id, inputs, attempt.inputs_hash)
+        inputs, its_hash = readable(self._given), hash_inputs(self._given)
+        new = Submission("", attempt.try_number, order.model_id, order.conn_id, inputs, its_hash)
         taken = posting.send(call, new)
         now = time.time() if taken.submitted_at is None else taken.submitted_at
         deadline = self._new_deadline(now)

@@ -45,6 +45,18 @@ def xcom(run: Any, task_id: str, key: str = "return_value") -> Any:
     return found[-1] if -1 in found else [found[index] for index in sorted(found)]
 
 
+def xcom_keys(run: Any, task_id: str) -> set[str]:
+    """Return the keys of all XComs that a task has pushed."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    query = select(XComModel.key).where(
+        XComModel.run_id == run.run_id, XComModel.dag_id == run.dag_id, XComModel.task_id == task_id
+    )
+    with create_session() as session:
+        return set(session.scalars(query))
+
+
 def record(run: Any, task_id: str, map_index: int = -1) -> Any:
     """Return the record that a task instance keeps in the task state store."""
     from airflow.models.task_state_store import TaskStateStoreModel

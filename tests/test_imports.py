@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -12,6 +13,7 @@ from airflow_provider_runcomfy.get_provider_info import get_provider_info
 _DAG_FACING = [
     "airflow_provider_runcomfy.operators.runcomfy",
     "airflow_provider_runcomfy.sensors.runcomfy",
+    "airflow_provider_runcomfy.decorators.runcomfy",
     "airflow_provider_runcomfy.transfers.runcomfy_to_s3",
     "airflow_provider_runcomfy.transfers.runcomfy_to_gcs",
     "airflow_provider_runcomfy.transfers.runcomfy_to_object_storage",
@@ -63,7 +65,11 @@ def test_a_dag_file_pays_for_nothing_heavy(module: str) -> None:
         "airflow_provider_runcomfy.api.schema",
         "airflow_provider_runcomfy.api.download",
         "airflow_provider_runcomfy.ledger",
+        "airflow_provider_runcomfy.api.diagnosis",
         "airflow_provider_runcomfy.sandbox.server",
+        "airflow_provider_runcomfy.cli.main",
+        "airflow_provider_runcomfy.cli.check",
+        "airflow_provider_runcomfy.cli.validate",
     ],
 )
 def test_what_needs_no_airflow_loads_none(module: str) -> None:
@@ -85,6 +91,16 @@ def test_the_provider_info_names_modules_that_exist() -> None:
 
     for module in named:
         __import__(module)
+
+
+def test_the_provider_info_names_things_that_can_be_called() -> None:
+    info = get_provider_info()
+    paths = [entry["class-name"] for entry in info["task-decorators"]]
+    paths += [entry["hook-class-name"] for entry in info["connection-types"]]
+
+    for path in [*paths, *info["cli"]]:
+        module, _, name = path.rpartition(".")
+        assert callable(getattr(import_module(module), name))
 
 
 def test_the_provider_info_fits_airflows_schema() -> None:

@@ -18,6 +18,7 @@ from airflow_provider_runcomfy.ledger import (
     Refuse,
     Submit,
     Use,
+    compares_inputs,
     decide,
     look_at,
     was_cleared,
@@ -463,3 +464,43 @@ def test_every_try_has_a_decision_that_keeps_the_promises(
         assert isinstance(decision, Refuse)
     if asked and attempt.max_tries == MAX_TRIES and fate in (Fate.WAITING, Fate.SUCCEEDED):
         assert not isinstance(decision, Submit)
+
+
+@pytest.mark.parametrize(
+    ("says", "fate", "changes", "compared"),
+    [
+        pytest.param((TAKEN,), Fate.WAITING, {}, True, id="goes on"),
+        pytest.param((TAKEN,), Fate.SUCCEEDED, {}, True, id="succeeded"),
+        pytest.param((TAKEN,), Fate.SUCCEEDED, {"on_clear": "resubmit"}, False, id="succeeded, on_clear=resubmit"),
+        pytest.param((TAKEN,), Fate.WAITING, {"on_clear": "resubmit"}, True, id="goes on, on_clear=resubmit"),
+        pytest.param((PROVEN,), Fate.WAITING, {}, True, id="adopted and told of since"),
+        pytest.param((ADOPTED,), Fate.WAITING, {}, False, id="adopted, goes on"),
+        pytest.param((ADOPTED,), Fate.SUCCEEDED, {}, False, id="adopted, succeeded"),
+        pytest.param((), None, {}, False, id="nothing"),
+        pytest.param((REFUSED,), None, {}, False, id="refused"),
+        pytest.param((INTENT,), None, {}, False, id="unknown"),
+        pytest.param((FAILED,), None, {}, False, id="failed"),
+        pytest.param((CANCELLED,), None, {}, False, id="cancelled"),
+        pytest.param((TAKEN,), Fate.GONE, {}, False, id="gone"),
+        pytest.param((TAKEN,), Fate.WAITING, OTHER_MODEL, False, id="other model"),
+        pytest.param((TAKEN,), None, OTHER_CONNECTION, False, id="other connection"),
+    ],
+)
+def test_only_a_clear_compares_inputs_and_only_where_they_matter(
+    says: tuple[Submission, ...], fate: Fate | None, changes: Any, compared: bool
+) -> None:
+    record, attempt = Record(MAX_TRIES, says), replace(ATTEMPT, inputs_hash=None, **changes)
+    assert compares_inputs(record, attempt, fate) is False
+    assert compares_inputs(record, replace(attempt, max_tries=MAX_TRIES + 1), fate) is compared
+
+
+@given(says=st.lists(outcomes, max_size=4).map(tuple), attempt=attempts, fate=st.sampled_from(Fate))
+def test_inputs_are_compared_exactly_where_the_decision_depends_on_them(
+    says: tuple[Submission, ...], attempt: Attempt, fate: Fate
+) -> None:
+    record = Record(MAX_TRIES, says)
+    seen = fate if look_at(record, attempt) else None
+    by_inputs = {in_words(decide(record, replace(attempt, inputs_hash=its), seen)) for its in ("inputs a", "inputs b")}
+    unknown = in_words(decide(record, replace(attempt, inputs_hash=None), seen))
+    assert compares_inputs(record, attempt, seen) is (len(by_inputs) == 2)
+    assert len(by_inputs) == 2 or by_inputs == {unknown}

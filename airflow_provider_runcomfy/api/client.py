@@ -120,6 +120,14 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
         call = wire.balance_call(self._settings)
         return wire.parse_balance(call, self._exchange(call))
 
+    def ask(self, call: wire.Call) -> Answer:
+        """
+        Return the answer to a call that only reads, whatever it is.
+
+        :raises UnavailableError: if there is none.
+        """
+        return self._exchange(call)
+
     def _exchange(
         self, call: wire.Call, session: ApiSession | None = None, read_seconds: float | None = None
     ) -> Answer:

@@ -168,12 +168,32 @@ class RunComfyHook(BaseHook):
         return self._read(lambda: self.client.get_balance())
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for the balance: the answer for the *Test* button of Airflow's connection form."""
+        """
+        Say what is wrong with the connection, if anything is: what the *Test* button of Airflow's form shows.
+
+        Free of charge. Airflow tests from where its API server runs; workers may have another network.
+        """
+        from airflow_provider_runcomfy.api.diagnosis import Health, diagnose
+
         try:
-            balance = self.client.get_balance()
+            diagnosis = diagnose(self.settings)
         except RunComfyError as error:
-            return False, str(error)
-        return True, f"Connected to {self.settings.base_url}; balance {balance.usd:.2f} {balance.currency}"
+            # While it tests, Airflow gives the connection a random name.
+            return False, str(error).replace(f"Connection {self.runcomfy_conn_id!r}", "The connection")
+        return diagnosis.health is Health.GOOD, diagnosis.message
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return what Airflow 3.1 shows of the connection form; later ones read the provider's metadata alone."""
+        from airflow_provider_runcomfy.get_provider_info import get_provider_info
+
+        form = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
+        hidden = [field for field in form["hidden-fields"] if field != "extra"]
+        return {
+            "hidden_fields": hidden,
+            "relabeling": form["relabeling"],
+            "placeholders": {**form["placeholders"], "extra": '{"download_hosts": ["runcomfy.net", "runcomfy.com"]}'},
+        }
 
     def _read(self, call: Callable[[], T]) -> T:
         again = Retrying(

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_runcomfy.api.download_policy import DEFAULT_HOSTS, DEFAULT_MAX_BYTES, DownloadPolicy
 from airflow_provider_runcomfy.api.errors import InvalidSettingsError
 from airflow_provider_runcomfy.api.settings import Settings, clean_base_url, clean_token
-from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID
+from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-TOKEN_VARIABLE = "RUNCOMFY_TOKEN"  # noqa: S105 - a name, not a token
 
 
 def settings_of(conn: Connection) -> Settings:

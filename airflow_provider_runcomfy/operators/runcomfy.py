@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_runcomfy.killing import Kill
 from airflow_provider_runcomfy.parameters import (
     DEFAULT_CONN_ID,
     DEFAULT_MAX_POLL_INTERVAL,
@@ -22,14 +22,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_runcomfy.api.polling import Ending
-    from airflow_provider_runcomfy.api.settings import Settings
     from airflow_provider_runcomfy.api.types import GenerationResult
     from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
     from airflow_provider_runcomfy.submission import Obtained, Order
 
 # Everything else is imported when a task runs: Dag files, which import this one, are parsed every few seconds.
-
-_KILL_SECONDS = 1.5
 
 
 class RunComfySubmitOperator(BaseOperator):
@@ -104,9 +101,9 @@ class RunComfySubmitOperator(BaseOperator):
     def _obtain(self, hook: RunComfyHook, context: Context) -> Obtained:
         from airflow_provider_runcomfy.submission import obtain
 
-        return obtain(self._order(), hook, context, self.log)
+        return obtain(self._order(context), hook, context, self.log)
 
-    def _order(self) -> Order:
+    def _order(self, context: Context) -> Order:
         from airflow_provider_runcomfy.submission import Order
 
         return Order(
@@ -183,17 +180,17 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
         self.resubmit_failed = resubmit_failed
-        self._forget_kill()
+        self._kill = Kill()
 
     def execute(self, context: Context) -> Any:
         """Submit, or attach to what an earlier try submitted, and wait."""
         from airflow_provider_runcomfy import finishing
 
-        self._forget_kill()
+        self._kill = Kill()
         hook = self._hook()
         obtained = self._obtain(hook, context)
         self._remember_for_kill(hook, obtained.request_id)
-        if self._kill_cancelled:
+        if self._kill.has_cancelled:
             raise finishing.cancelled_by_kill(obtained.request_id, context, self.log)
         context["ti"].xcom_push(key="request_id", value=obtained.request_id)
         if obtained.result is not None:
@@ -215,66 +212,27 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
 
     def on_kill(self) -> None:
         """Cancel the request that a killed worker waited for, if it is still queued."""
-        self._was_killed = True
-        if self._waits_for is not None:
-            self._cancel_for_kill(*self._waits_for)
-        elif self._is_obtaining:
-            then = (
-                "cancelled once its id is known, if it is still queued, else" if self.cancel_on_kill else "left alone:"
-            )
-            self.log.warning("Killed while a submit may be under way; what RunComfy takes of it is %s charged.", then)
-
-    def _forget_kill(self) -> None:
-        # What on_kill needs, as plain values: it must not ask Airflow for anything.
-        self._waits_for: tuple[RunComfyHook, Settings, str] | None = None
-        self._is_obtaining = self._was_killed = self._kill_cancelled = False
-
-    def _cancel_for_kill(self, hook: RunComfyHook, settings: Settings, request_id: str) -> None:
-        from airflow_provider_runcomfy.api.client import RunComfyClient
-        from airflow_provider_runcomfy.api.errors import RunComfyError
-        from airflow_provider_runcomfy.api.types import CancelOutcome
-
-        if not self.cancel_on_kill:
-            self.log.info("Request %s is left alone, and charged if it runs (cancel_on_kill is off).", request_id)
-            return
-        # Another token may have been read during the wait; looked up without the hook, which would ask Airflow.
-        settings = vars(hook).get("settings", settings)
-        try:
-            with RunComfyClient(settings, connect_seconds=_KILL_SECONDS, read_seconds=_KILL_SECONDS) as client:
-                outcome = client.cancel(request_id)
-        except RunComfyError as error:
-            self.log.warning("Whether request %s was cancelled is not known: %s", request_id, error)
-        else:
-            self._kill_cancelled = outcome is CancelOutcome.CANCELLED
-            self.log.info("Request %s %s.", request_id, outcome.meaning)
+        self._kill.come(self.log, cancels=self.cancel_on_kill)
 
     def _obtain(self, hook: RunComfyHook, context: Context) -> Obtained:
         from airflow_provider_runcomfy.submission import obtain
 
-        self._is_obtaining = True
-        try:
+        with self._kill.obtaining():
             return obtain(
-                self._order(), hook, context, self.log, lambda request_id: self._remember_for_kill(hook, request_id)
+                self._order(context),
+                hook,
+                context,
+                self.log,
+                lambda request_id: self._remember_for_kill(hook, request_id),
             )
-        finally:
-            self._is_obtaining = False
 
-    def _order(self) -> Order:
+    def _order(self, context: Context) -> Order:
         from dataclasses import replace
 
-        return replace(super()._order(), resubmit_failed=self.resubmit_failed, timeout=self.timeout)
+        return replace(super()._order(context), resubmit_failed=self.resubmit_failed, timeout=self.timeout)
 
     def _remember_for_kill(self, hook: RunComfyHook, request_id: str) -> None:
-        from airflow_provider_runcomfy.api.errors import RunComfyError
-
-        if self._waits_for is not None:
-            return
-        # Without a connection there is nothing that a kill could do.
-        with suppress(RunComfyError):
-            self._waits_for = (hook, hook.settings, request_id)
-        if self._was_killed and self._waits_for is not None:
-            # The kill came before the id was known.
-            self._cancel_for_kill(*self._waits_for)
+        self._kill.remember(hook, request_id, self.log, cancels=self.cancel_on_kill)
 
     def _is_worth_deferring(self, obtained: Obtained) -> bool:
         """Whether the deadline leaves time enough; a retry may come after it, and then only looks once more."""
@@ -320,7 +278,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
 
         if ending.end is End.SUCCEEDED and ending.result is not None:
             return self._hand_over(ending.result, ending.reason, context)
-        if ending.end is End.CANCELLED and self._was_killed:
+        if ending.end is End.CANCELLED and self._kill.has_come:
             raise finishing.cancelled_by_kill(request_id, context, self.log)
         cancel = None
         if ending.end is End.TIMED_OUT and self.cancel_on_timeout:

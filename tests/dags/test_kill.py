@@ -107,7 +107,7 @@ def test_a_resume_says_how_it_ended_also_without_a_connection(monkeypatch: pytes
     with raises:
         make.execute_complete(resuming(), ended(end))
 
-    assert make._waits_for is None
+    assert make._kill.request_id is None
 
 
 def test_an_event_of_two_requests_is_refused() -> None:

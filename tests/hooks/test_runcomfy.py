@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
-import socket
 from typing import Any
 
 import airflow
@@ -20,7 +18,7 @@ from airflow_provider_runcomfy.compat import AirflowFailException
 from airflow_provider_runcomfy.exceptions import RunComfyConnectionError, airflow_errors, to_airflow
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook, RunComfyHook
 from airflow_provider_runcomfy.sandbox.server import running_sandbox
-from tests.api.answers import PAGE, accepted, refused, status_of
+from tests.api.answers import accepted, refused, status_of
 from tests.api.callers import MODEL, REQUEST, TOKEN
 from tests.api.raw_server import RawServer, reply, reset, send
 from tests.hooks.conftest import SetConnection
@@ -220,41 +218,6 @@ def test_plain_downloads_only_from_a_sandbox(set_connection: SetConnection, host
 def hook(set_connection: SetConnection, server: RawServer) -> RunComfyHook:
     set_connection(password=TOKEN, host=server.url)
     return RunComfyHook()
-
-
-def test_the_test_button(hook: RunComfyHook, server: RawServer) -> None:
-    server.answer(reply(200, BALANCE))
-    assert hook.test_connection() == (True, f"Connected to {server.url}; balance 12.50 USD")
-    assert server.requests[0].path == "/prod/v2/balance"
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "says"),
-    [
-        (401, refused(400004, f"bad token {TOKEN}"), r"bad token \*\*\*.*Set a valid API token"),
-        (400, refused(400004), "Set a valid API token"),
-        (404, PAGE, "HTTP 404"),
-        (200, PAGE, "could not be read"),
-        (302, b"", "check the connection's host"),
-    ],
-)
-def test_the_test_button_when_something_is_wrong(
-    hook: RunComfyHook, server: RawServer, status: int, body: object, says: str
-) -> None:
-    server.answer(reply(status, body))
-    passed, message = hook.test_connection()
-    assert passed is False
-    assert message.startswith("Balance: ")
-    assert TOKEN not in message
-    assert re.search(says, message)
-
-
-def test_the_test_button_when_nobody_answers(set_connection: SetConnection) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    set_connection(password=TOKEN, host=f"http://127.0.0.1:{port}")
-    passed, message = RunComfyHook().test_connection()
-    assert (passed, "refused" in message) == (False, True)
 
 
 def test_reading_calls_are_made_up_to_four_times(

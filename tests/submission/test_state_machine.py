@@ -7,7 +7,7 @@ The rules are stated here from what RunComfy really took and what a person reall
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -116,6 +116,7 @@ class Paying(RuleBasedStateMachine):
         on_clear=st.sampled_from(["reuse", "reuse", "resubmit"]),
         resubmit_failed=st.booleans(),
         waits=st.sampled_from([True, True, False]),
+        function=st.booleans(),
         trouble=troubles,
     )
     def start_a_try(
@@ -126,6 +127,7 @@ class Paying(RuleBasedStateMachine):
         on_clear: Any,
         resubmit_failed: bool,
         waits: bool,
+        function: bool,
         trouble: Trouble,
     ) -> None:
         self._next_try(how)
@@ -142,6 +144,8 @@ class Paying(RuleBasedStateMachine):
             resubmit_failed=resubmit_failed,
             timeout=TIMEOUT if waits else None,
         )
+        self.function_calls = 0
+        order = replace(self.order, inputs=self._give) if function else self.order
         self.found = self.store.submissions
         self.found_cleared = bool(self.found) and self.store.stored["max_tries"] != self.ti.max_tries
         self.found_last = self._last_paid(self.found)
@@ -161,7 +165,7 @@ class Paying(RuleBasedStateMachine):
         log: Any = self.log
         self.waiting = None
         try:
-            obtained = obtain(self.order, hook, context_of(self.ti, self.store), log)
+            obtained = obtain(order, hook, context_of(self.ti, self.store), log)
         except Death:
             pass
         except (RunComfyRetryableError, RunComfyFailError):
@@ -171,6 +175,18 @@ class Paying(RuleBasedStateMachine):
             self.clear_is_due = False
             self.waiting = obtained if waits else None
         self._check_growth()
+        assert self.function_calls <= 1, "the function that gives the inputs is called once"
+
+    def _give(self) -> Any:
+        """The function that gives the inputs is called: does what the try does depend on them?"""
+        self._point()
+        self.function_calls += 1
+        assert self.posts == 0
+        truth = self.found_truth
+        if self.found_last is not None and truth is not None and self._there(truth) and not self.clear_is_due:
+            assert not self._found_going_on()
+            assert not self._found_success()
+        return self.order.inputs
 
     def _next_try(self, how: str) -> None:
         if not self.started:
