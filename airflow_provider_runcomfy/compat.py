@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 try:
     from airflow.sdk.exceptions import (
         AirflowFailException,
@@ -18,4 +20,22 @@ except ImportError:
         AirflowSkipException,
     )
 
-__all__ = ["AirflowFailException", "AirflowNotFoundException", "AirflowSensorTimeout", "AirflowSkipException"]
+__all__ = [
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "stats",
+]
+
+
+def stats() -> Any:
+    """Return Airflow's metrics as a running task has them configured; imported here, since most Dag files need none."""
+    from importlib import import_module
+
+    for module in ("airflow.sdk.observability.stats", "airflow.stats"):
+        try:
+            return import_module(module).Stats
+        except ImportError:
+            continue
+    raise ImportError("this Airflow has no module for metrics that is known")
