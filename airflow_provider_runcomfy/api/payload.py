@@ -71,7 +71,8 @@ def excerpt(answer: Answer, length: int = 200) -> str:
     """Return the beginning of the body as one line of text, to be shown in an error; of a web page its words."""
     text = _clean_text(answer.body.decode("utf-8", "replace"), answer.secret)
     is_page = text.lstrip().startswith("<")
-    return f"a web page, {one_line(_TAG.sub(' ', text), length)}" if is_page else one_line(text, length)
+    shown = one_line(without_queries(_TAG.sub(" ", text) if is_page else text), length)
+    return f"a web page, {shown}" if is_page else shown
 
 
 def without_secret(text: str, secret: str, length: int = 200) -> str:
