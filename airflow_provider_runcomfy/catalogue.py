@@ -33,8 +33,7 @@ class Catalogue:
 
         :raises RunComfyError: if it cannot be had.
         """
-        settings = self._hook.settings
-        return self._entry or self._kept() or self._found(self._ask(settings))
+        return self._entry or self._kept() or self._found(self._ask())
 
     def entry(self) -> dict[str, Any]:
         """
@@ -44,8 +43,9 @@ class Catalogue:
         """
         return self._entry or self._kept() or self._found(self._hook.get_model(self._model_id))
 
-    def _ask(self, settings: Any) -> dict[str, Any]:
-        with RunComfyClient(settings, connect_seconds=_CONNECT_SECONDS, read_seconds=_READ_SECONDS) as client:
+    def _ask(self) -> dict[str, Any]:
+        settings, connect, read = self._hook.settings, _CONNECT_SECONDS, _READ_SECONDS
+        with RunComfyClient(settings, connect_seconds=connect, read_seconds=read) as client:
             return client.get_model(self._model_id)
 
     def _kept(self) -> dict[str, Any] | None:

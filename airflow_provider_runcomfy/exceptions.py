@@ -51,7 +51,7 @@ class CostLimitError(RunComfyFailError):
 
 
 class MediaInputError(RunComfyFailError):
-    """A medium in a store, given as ``s3://`` or ``gs://``, cannot be read or signed for RunComfy: nothing was submitted."""
+    """An input in a store (``s3://``, ``gs://``) cannot be read or signed for RunComfy: nothing was submitted."""
 
 
 class SubmissionRefusedError(RunComfyFailError):

@@ -1,4 +1,4 @@
-"""From a model's inputs to a call that is ready to be sent: whatever can fail before the intent is written fails here."""
+"""From a model's inputs to a call that is ready to be sent: what can fail before the intent is written fails here."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_runcomfy import failures
@@ -70,7 +71,8 @@ def check_cost(limit: float, model_id: str, catalogue: Catalogue, checked: Check
         raise
     except RunComfyFailError as error:
         raise failures.price_unknown(model_id, str(error), limit) from None
-    if found.usd > limit:
+    # As it was written: as a float, 0.336 is a little more or less.
+    if found.usd > Decimal(str(limit)):
         raise failures.too_dear(model_id, found.arithmetic, limit)
     log.info("Estimated cost, by RunComfy's catalogue: %s; max_cost_usd is %g.", found.arithmetic, limit)
 
@@ -125,18 +127,14 @@ def _told(store: Any) -> list[str]:
 
 
 class CountingStore:
-    """A task instance's record, of which each cost is told once: when a record that has it is kept for the first time."""
+    """A task instance's record; each cost is told once: when a record that has it is kept for the first time."""
 
     def __init__(self, store: RecordStore, context: Context, log: Logger) -> None:
         self._store = store
         self._context = context
         self._log = log
         self._known: Record | None = None
-
-    @property
-    def how_to_settle(self) -> str:
-        """What a person does about a submission whose id is not known."""
-        return self._store.how_to_settle
+        self.how_to_settle = store.how_to_settle
 
     def read(self) -> Record:
         """Return the record."""

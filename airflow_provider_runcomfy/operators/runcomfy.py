@@ -57,7 +57,7 @@ class RunComfySubmitOperator(BaseOperator):
     :param on_clear: what a clear of a succeeded task with the same inputs does: ``reuse`` the request (default)
         or ``resubmit``, which pays again.
     :param max_cost_usd: what one submit may cost at most, in US dollars, by an estimate from the price in RunComfy's
-        live catalogue; None (default) for no limit. Each submit is held against it anew, also that of a retry. (templated)
+        live catalogue; None (default) for no limit. Each submit is held against it, also that of a retry. (templated)
     :param media_conn_id: the connection with which URLs are signed for inputs that are ``s3://`` or ``gs://``, just
         before they are submitted; ``aws_default`` and ``google_cloud_default`` by default. (templated)
     :param media_url_seconds: for how many seconds such a URL can be fetched, 86400 (a day) by default, 604800 at most.

@@ -1,4 +1,4 @@
-"""What comes from the catalogue is a stranger's: what is not understood refuses nothing, and nothing is fetched or run."""
+"""What comes from the catalogue is a stranger's: what is not understood refuses nothing; nothing is fetched or run."""
 
 from __future__ import annotations
 

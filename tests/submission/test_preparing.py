@@ -214,8 +214,8 @@ class TestTheLimit:
         said = task.fails(CostLimitError, max_cost_usd=100)
         assert said == (
             f"What a submit to {PRO} costs cannot be estimated from RunComfy's catalogue ({why}), so it may be above "
-            "max_cost_usd, which is 100 USD. Nothing was submitted, nothing was charged. Set max_cost_usd=None to submit "
-            "without a limit, then clear the task."
+            "max_cost_usd, which is 100 USD. Nothing was submitted, nothing was charged. Set max_cost_usd=None to "
+            "submit without a limit, then clear the task."
         )
         assert count(sandbox)["submit"] == 0
 
@@ -343,7 +343,6 @@ class TestMediaInAStore:
     def test_are_not_told_of_by_a_failure_that_repeats_them(
         self, task: Task, sandbox: Sandbox, signer: Signer
     ) -> None:
-        sandbox.add_fault("fail", error=[{"errorCode": "fetch", "error": f"cannot fetch {SIGNED}"}])
         request_id = task.run(STORED, IMAGE_TO_VIDEO).request_id
         sandbox.add_fault(
             "status", calls=["result"], code=200,
