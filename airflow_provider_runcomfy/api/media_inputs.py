@@ -16,13 +16,13 @@ from airflow_provider_runcomfy.api.settings import is_loopback
 # `format` of the catalogue's schemas, also in the plural (source: official clients).
 _FORMAT = re.compile(r"(?:image|video|audio)_uris?")
 # Inference, for what no schema tells: names like image_url, first_frame_image, reference_videos, mask.
-_NAME = re.compile(r"(?:^|_)(?:image|video|audio|media|mask|frame|url|uri)s?_?[0-9]*")
+_NAME = re.compile(r"(?:^|_)(?:image|video|audio|media|mask|frame|url|uri)s?(?:_?[0-9]+)?")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _TEXT_NAME = re.compile(r"prompt|text|caption|description|lyrics", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _STORED = re.compile(r"(s3|gs)://([^/\s?#]+)/(\S(?:.*\S)?)", re.IGNORECASE | re.DOTALL)
 _MEDIA_FILE = re.compile(
-    r"\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic|mp4|mov|webm|mkv|avi|m4v|mp3|wav|m4a|aac|flac|ogg)\\Z", re.IGNORECASE
+    r"\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic|mp4|mov|webm|mkv|avi|m4v|mp3|wav|m4a|aac|flac|ogg)\Z", re.IGNORECASE
 )
 # Base64 without "data:" is not known to be taken, nor to be refused.
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_-]{256,}")
@@ -75,8 +75,8 @@ class Medium:
             case "":
                 return "" if self._may_be_no_path() else "a local path cannot be fetched"
             case name:
-                is_url = self.is_certain or f"{name}://" in self.text.lower() or name == "file"
-                return f"{name}: cannot be fetched" if is_url else ""
+                is_place = f"{name}://" in self.text.lower() or name == "file" or self.text[1:3] in (":\\", ":/")
+                return f"{name}: cannot be fetched" if self.is_certain or is_place else ""
 
     def _may_be_no_path(self) -> bool:
         if not self.text or _BASE64.fullmatch(self.text):

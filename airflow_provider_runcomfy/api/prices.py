@@ -57,7 +57,7 @@ def estimate(entry: Mapping[str, Any], inputs: Mapping[str, Any], schema: Mappin
     values = {**_defaults(schema), **inputs}
     price, source = _price(entry, values)
     unit = _unit(entry)
-    amounts = [f"{_shown(price)} USD a {unit} ({source})"]
+    amounts = [f"{_shown(price)} USD per {unit} ({source})"]
     total = price
     if unit in _SECOND:
         name, seconds = _seconds(values)

@@ -68,9 +68,11 @@ class Model:
         :raises InvalidInputError: if they do not, or if a medium among them could not be fetched.
         """
         checked = check_inputs(self.model_id, inputs, live=understood(self.own_schema) if self.own_schema else None)
-        media = media_in(checked.inputs, checked.schema)
-        found = [(medium, medium.fault(allow_loopback_http=True)) for medium in media]
-        faults = [fault or Fault(medium.where, medium.text, "no URL") for medium, fault in found if fault or medium.stored_at]
+        faults = []
+        for medium in media_in(checked.inputs, checked.schema):
+            fault = medium.fault(allow_loopback_http=True)
+            if fault or medium.stored_at:
+                faults.append(fault or Fault(medium.where, medium.text, "a URL that can be fetched"))
         if faults:
             raise invalid_inputs(self.model_id, faults)
         return checked

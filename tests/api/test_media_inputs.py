@@ -94,7 +94,7 @@ def test_what_cannot_be_fetched_where_the_schema_wants_a_medium(text: str, reaso
     [
         ("some words", False), ("cat", False), ("a: b", False), (HTTPS, False), ("s3://b/k", False),
         ("/data/cat.png", True), ("./cat", True), ("images/cat.JPEG", True), ("http://example.com/a", True),
-        ("file:/a", True), ("ftp://example.com/a", True),
+        ("file:/a", True), ("D:\\cat", True), ("ftp://example.com/a", True),
     ],
 )  # fmt: skip
 def test_where_only_the_name_tells_no_more_than_the_obvious_is_refused(text: str, is_refused: bool) -> None:

@@ -14,7 +14,7 @@ from airflow_provider_runcomfy.api.prices import Estimate, UnknownPriceError, es
 NOTE = "0.168 USD per second with sound"
 PRO = {"base_price_usd": 0.112, "price_unit": "second", "pricing_note": NOTE}
 SCHEMA = {"properties": {"duration": {"default": 5}, "sound": {"default": True}, "prompt": {}}}
-DEAREST = f"0.168 USD a second (the dearest in {NOTE!r})"
+DEAREST = f"0.168 USD per second (the dearest in {NOTE!r})"
 
 
 @pytest.mark.parametrize(
@@ -22,21 +22,21 @@ DEAREST = f"0.168 USD a second (the dearest in {NOTE!r})"
     [
         pytest.param(PRO, {}, "0.84", f"5 s (duration) x {DEAREST} = 0.84 USD", id="all by default"),
         pytest.param(PRO, {"duration": 15}, "2.52", f"15 s (duration) x {DEAREST} = 2.52 USD", id="a duration"),
-        pytest.param(PRO, {"sound": False}, "0.56", "5 s (duration) x 0.112 USD a second (base_price_usd) = 0.56 USD",
+        pytest.param(PRO, {"sound": False}, "0.56", "5 s (duration) x 0.112 USD per second (base_price_usd) = 0.56 USD",
                      id="silent"),
         pytest.param({**PRO, "pricing_note": None}, {"duration": "3s"}, "0.336",
-                     "3 s (duration) x 0.112 USD a second (base_price_usd) = 0.336 USD", id="seconds as text"),
+                     "3 s (duration) x 0.112 USD per second (base_price_usd) = 0.336 USD", id="seconds as text"),
         pytest.param({"base_price_usd": 0.04, "price_unit": "image"}, {}, "0.04",
-                     "0.04 USD a image (base_price_usd) = 0.04 USD", id="an image"),
+                     "0.04 USD per image (base_price_usd) = 0.04 USD", id="an image"),
         pytest.param({"base_price_usd": 0.04, "price_unit": "Images"}, {"num_images": "4"}, "0.16",
-                     "4 (num_images) x 0.04 USD a image (base_price_usd) = 0.16 USD", id="four images"),
+                     "4 (num_images) x 0.04 USD per image (base_price_usd) = 0.16 USD", id="four images"),
         pytest.param({"base_price_usd": 1, "price_unit": "per output", "pricing_note": "720p $1.0; 1080p $2.50"}, {},
-                     "2.5", "2.5 USD a output (the dearest in '720p $1.0; 1080p $2.50') = 2.5 USD", id="dearest"),
+                     "2.5", "2.5 USD per output (the dearest in '720p $1.0; 1080p $2.50') = 2.5 USD", id="dearest"),
         pytest.param({**PRO, "pricing_note": "Without sound 0.2 USD, with sound 0.3 USD"}, {"sound": False}, "1",
-                     "5 s (duration) x 0.2 USD a second (the dearest in 'Without sound 0.2 USD, with sound 0.3 USD') = "
+                     "5 s (duration) x 0.2 USD per second (the dearest in 'Without sound 0.2 USD, with sound 0.3 USD') = "
                      "1 USD", id="silent, and the note has its price"),
         pytest.param({**PRO, "pricing_note": "cheaper at 0.01 USD"}, {}, "0.56",
-                     "5 s (duration) x 0.112 USD a second (base_price_usd) = 0.56 USD", id="a note below the base"),
+                     "5 s (duration) x 0.112 USD per second (base_price_usd) = 0.56 USD", id="a note below the base"),
     ],
 )  # fmt: skip
 def test_an_estimate_has_its_arithmetic(entry: Any, inputs: Any, usd: str, arithmetic: str) -> None:

@@ -174,7 +174,7 @@ class TestTheLimit:
     def test_lets_what_costs_less_pass_and_tells_the_estimate(self, task: Task, sandbox: Sandbox) -> None:
         task.run(SHORT, max_cost_usd=0.336)
         assert task.log.lines[0] == (
-            "Estimated cost, by RunComfy's catalogue: 3 s (duration) x 0.112 USD a second (base_price_usd) = 0.336 "
+            "Estimated cost, by RunComfy's catalogue: 3 s (duration) x 0.112 USD per second (base_price_usd) = 0.336 "
             "USD; max_cost_usd is 0.336."
         )
         assert sandbox.requests()[0]["charged_usd"] == 0.336
@@ -184,7 +184,7 @@ class TestTheLimit:
         said = task.fails(CostLimitError, {"prompt": "A cat", "duration": 15}, max_cost_usd="2.5")
         assert said == (
             f"A submit to {PRO} would cost more than max_cost_usd, which is 2.5 USD, by estimate: 15 s (duration) x "
-            "0.168 USD a second (the dearest in '0.168 USD per second with sound') = 2.52 USD. The price is that of "
+            "0.168 USD per second (the dearest in '0.168 USD per second with sound') = 2.52 USD. The price is that of "
             "RunComfy's catalogue; its bill may differ. Nothing was submitted, nothing was charged. Ask for less or "
             "raise max_cost_usd, then clear the task."
         )
@@ -200,7 +200,7 @@ class TestTheLimit:
     def test_knows_the_defaults_of_the_live_schema_without_validation(self, task: Task, sandbox: Sandbox) -> None:
         inputs = {"prompt": "a", "image_url": "https://example.com/a.png"}
         said = task.fails(CostLimitError, inputs, IMAGE_TO_VIDEO, max_cost_usd=0.1, validate_inputs=False)
-        assert "5 s (duration) x 0.1 USD a second (base_price_usd) = 0.5 USD" in said
+        assert "5 s (duration) x 0.1 USD per second (base_price_usd) = 0.5 USD" in said
 
     @pytest.mark.parametrize(
         ("entry", "why"),
