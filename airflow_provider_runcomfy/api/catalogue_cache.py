@@ -35,7 +35,7 @@ class CatalogueCache:
             if not self._is_ours() or file.stat().st_size > _MAX_BYTES:
                 return None
             kept = json.loads(file.read_text(encoding="utf-8"))
-            age, entry = self._clock() - kept["time"], kept["entry"]
+            age, entry = self._clock() - kept["time"], dict[str, Any](kept["entry"])
             is_it = (kept["base_url"], entry["model_id"]) == (base_url, model_id)
             return entry if is_it and 0 <= age < MAX_AGE_SECONDS else None
         except (OSError, ValueError, TypeError, KeyError, RecursionError):

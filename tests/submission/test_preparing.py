@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -443,3 +445,66 @@ def test_a_real_runcomfy_is_given_no_plain_http_of_this_machine() -> None:
         patch.setattr(presigning, "_s3", signed)
         with pytest.raises(MediaInputError, match="plain HTTP"):
             presigning.signed_urls([medium], conn_id=None, seconds=60, allow_loopback_http=False)
+
+
+class TestGoogleCloudStorage:
+    """With stand-ins for Google's packages, which are not in every environment; `make test-stores` has them."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        """Return what the stand-ins were asked for, and what they answer: ``has_key`` and ``exists``."""
+        asked: dict[str, Any] = {"has_key": True, "exists": True}
+
+        class Signing:
+            pass
+
+        class Blob:
+            def __init__(self, name: str) -> None:
+                asked["key"] = name
+
+            def exists(self) -> bool:
+                return bool(asked["exists"])
+
+            def generate_signed_url(self, **how: Any) -> str:
+                asked["how"] = how
+                return "https://storage.googleapis.com/frames/cat.png?X-Goog-Signature=1"
+
+        class GCSHook:
+            def __init__(self, gcp_conn_id: str) -> None:
+                asked["conn_id"] = gcp_conn_id
+
+            def get_credentials(self) -> object:
+                return Signing() if asked["has_key"] else object()
+
+            def get_conn(self) -> Any:
+                return SimpleNamespace(bucket=lambda name: SimpleNamespace(blob=Blob))
+
+        modules = {
+            "airflow.providers.google.cloud.hooks.gcs": {"GCSHook": GCSHook},
+            "google.auth.credentials": {"Signing": Signing},
+        }
+        for name, members in modules.items():
+            parts = name.split(".")
+            for end in range(1, len(parts)):
+                parent = ".".join(parts[:end])
+                if parent not in ("airflow", "airflow.providers"):
+                    monkeypatch.setitem(sys.modules, parent, ModuleType(parent))
+            monkeypatch.setitem(sys.modules, name, SimpleNamespace(**members))
+        return asked
+
+    def test_signs_with_the_connections_key(self, task: Task, sandbox: Sandbox, asked: dict[str, Any]) -> None:
+        task.run({**STORED, "image_url": "gs://frames/cat.png"}, IMAGE_TO_VIDEO, media_url_seconds=60)
+        assert made(sandbox)["image_url"] == "https://storage.googleapis.com/frames/cat.png?X-Goog-Signature=1"
+        assert (asked["conn_id"], asked["key"]) == ("google_cloud_default", "cat.png")
+        assert (asked["how"]["version"], asked["how"]["expiration"]) == ("v4", timedelta(seconds=60))
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [({"has_key": False}, "its credentials have no key to sign with"), ({"exists": False}, "no such object")],
+    )
+    def test_without_a_key_or_an_object_nothing_is_submitted(
+        self, task: Task, sandbox: Sandbox, asked: dict[str, Any], answer: dict[str, bool], words: str
+    ) -> None:
+        asked.update(answer)
+        assert words in task.fails(MediaInputError, {**STORED, "image_url": "gs://frames/cat.png"}, IMAGE_TO_VIDEO)
+        assert count(sandbox)["submit"] == 0
