@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -479,17 +479,9 @@ class TestGoogleCloudStorage:
             def get_conn(self) -> Any:
                 return SimpleNamespace(bucket=lambda name: SimpleNamespace(blob=Blob))
 
-        modules = {
-            "airflow.providers.google.cloud.hooks.gcs": {"GCSHook": GCSHook},
-            "google.auth.credentials": {"Signing": Signing},
-        }
-        for name, members in modules.items():
-            parts = name.split(".")
-            for end in range(1, len(parts)):
-                parent = ".".join(parts[:end])
-                if parent not in ("airflow", "airflow.providers"):
-                    monkeypatch.setitem(sys.modules, parent, ModuleType(parent))
-            monkeypatch.setitem(sys.modules, name, SimpleNamespace(**members))
+        hooks, credentials = SimpleNamespace(GCSHook=GCSHook), SimpleNamespace(Signing=Signing)
+        monkeypatch.setitem(sys.modules, "airflow.providers.google.cloud.hooks.gcs", hooks)
+        monkeypatch.setitem(sys.modules, "google.auth.credentials", credentials)
         return asked
 
     def test_signs_with_the_connections_key(self, task: Task, sandbox: Sandbox, asked: dict[str, Any]) -> None:
