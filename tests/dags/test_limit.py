@@ -37,7 +37,7 @@ def test_a_limit_may_be_a_template_and_mapped(sandbox: Sandbox, run_dag: RunDag)
         )
     run = run_dag(dag)
 
-    assert states(run) == {"one": "success", "each": "success"}
+    assert states(run) == {"each[0]": "success", "each[1]": "success", "one": "success"}
     assert xcom(run, "one")["cost_usd"] == 0.336
     assert count(sandbox)["submit"] == 3
 
