@@ -33,7 +33,7 @@ def stats() -> Any:
     """Return Airflow's metrics as a running task has them configured; imported here, since most Dag files need none."""
     from importlib import import_module
 
-    for module in ("airflow.sdk.observability.stats", "airflow.stats"):
+    for module in ("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats"):
         try:
             return import_module(module).Stats
         except ImportError:

@@ -178,8 +178,8 @@ def one_connection_for_two_stores(conn_id: str) -> MediaInputError:
     """Return the error for media of S3 and of GCS that one connection is named for."""
     return MediaInputError(
         f"The inputs have media of S3 and of Google Cloud Storage, and media_conn_id names one connection, "
-        f"{conn_id!r}, for both. {_NOTHING_SUBMITTED} Leave it out to use aws_default and google_cloud_default, or give "
-        "media of one of the stores as https:// URLs."
+        f"{conn_id!r}, for both. {_NOTHING_SUBMITTED} Leave it out to use aws_default and google_cloud_default, or "
+        "give media of one of the stores as https:// URLs."
     )
 
 

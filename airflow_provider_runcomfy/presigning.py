@@ -43,9 +43,7 @@ def signed_urls(
     return {medium.path: urls[at] for medium, at in stored}
 
 
-def _signed(
-    medium: Medium, at: tuple[str, str, str], conn_id: str, seconds: int, allow_loopback_http: bool
-) -> str:
+def _signed(medium: Medium, at: tuple[str, str, str], conn_id: str, seconds: int, allow_loopback_http: bool) -> str:
     from airflow.sdk.log import mask_secret
 
     scheme, bucket, key = at

@@ -147,7 +147,5 @@ class CountingStore:
         told = {s.request_id for s in self._known.submissions if s.cost_usd is not None} if self._known else set()
         for submission in record.submissions:
             if submission.request_id is not None and submission.request_id not in told:
-                note_cost(
-                    self._context, submission.model_id, submission.request_id, submission.cost_usd, self._log
-                )
+                note_cost(self._context, submission.model_id, submission.request_id, submission.cost_usd, self._log)
         self._known = record

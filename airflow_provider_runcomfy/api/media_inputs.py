@@ -117,9 +117,7 @@ def _media(
             )
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _media(
-                item, schema.get("items", {}), (*path, index), is_certain=is_certain, is_known=is_known
-            )
+            yield from _media(item, schema.get("items", {}), (*path, index), is_certain=is_certain, is_known=is_known)
     elif isinstance(value, str):
         medium = Medium(path, value, is_certain)
         if is_certain or ("enum" not in schema and _is_named_so(medium, is_known=is_known)):

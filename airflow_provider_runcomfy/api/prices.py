@@ -70,12 +70,14 @@ def estimate(entry: Mapping[str, Any], inputs: Mapping[str, Any], schema: Mappin
             amounts.insert(0, f"{number} ({name})")
     if total > _LARGEST_USD:
         raise UnknownPriceError(f"that would be more than {_LARGEST_USD} USD")
-    return Estimate(total, f"{' x  '.join(amounts)} = {_shown(total)} USD")
+    return Estimate(total, f"{' x '.join(amounts)} = {_shown(total)} USD")
 
 
 def _defaults(schema: Mapping[str, Any] | None) -> dict[str, Any]:
     named = (schema or {}).get("properties", {})
-    return {name: field["default"] for name, field in named.items() if isinstance(field, Mapping) and "default" in field}
+    return {
+        name: field["default"] for name, field in named.items() if isinstance(field, Mapping) and "default" in field
+    }
 
 
 def _price(entry: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Decimal, str]:
@@ -128,7 +130,9 @@ def _positive(value: Any) -> Decimal:
 
 
 def _count(name: str, value: Any) -> int:
-    number = int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 8 else value
+    number = (
+        int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 8 else value
+    )
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _LARGEST_COUNT:
         raise UnknownPriceError(f"its {name} is {short_repr(value)}")
     return number

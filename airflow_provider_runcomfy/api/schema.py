@@ -72,9 +72,7 @@ def check_model_id(model_id: str) -> str:
     raise InvalidInputError(f"{fault}. Nothing was submitted, nothing was charged.", faults=[fault])
 
 
-def check_inputs(
-    model_id: str, inputs: Mapping[str, Any], *, live: Mapping[str, Any] | None = None
-) -> CheckedInputs:
+def check_inputs(model_id: str, inputs: Mapping[str, Any], *, live: Mapping[str, Any] | None = None) -> CheckedInputs:
     """
     Check a model's inputs, without any call to RunComfy.
 
@@ -130,7 +128,7 @@ def _as_object(model_id: str, inputs: Any) -> tuple[dict[str, Any], list[Fault]]
 
 
 def invalid_inputs(model_id: str, faults: Sequence[Fault], *, source: str = "") -> InvalidInputError:
-    """Return the error that tells all faults; ``source`` is by which schema they are some, where that is not obvious."""
+    """Return the error that tells all faults; ``source`` says by which schema, where that is not obvious."""
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
     lines = [f"The inputs of {model_id} have {count}; nothing was submitted, nothing was charged:"]
     lines += [f"  {fault}" for fault in faults[:_SHOWN_FAULTS]]
@@ -243,7 +241,9 @@ def _described(schema: Mapping[str, Any]) -> str:
         case "boolean":
             return "true or false"
         case "string":
-            return ("text that is not blank" if "pattern" in schema else "text") + _counts(schema, "Length", "characters")
+            return ("text that is not blank" if "pattern" in schema else "text") + _counts(
+                schema, "Length", "characters"
+            )
         case "array":
             return f"a list{_counts(schema, 'Items')}, each {_described(schema.get('items', {}))}"
         case "object" if "properties" in schema:

@@ -122,7 +122,9 @@ def test_required_text_with_a_default_may_be_blank() -> None:
 
 
 def test_text_that_jinja_made_of_numbers_is_turned_back() -> None:
-    published = form(seed={"anyOf": [{"type": "integer"}, {"type": "null"}]}, cfg={"type": "float"}, hd={"type": "bool"})
+    published = form(
+        seed={"anyOf": [{"type": "integer"}, {"type": "null"}]}, cfg={"type": "float"}, hd={"type": "bool"}
+    )
     checked = check_inputs(MODEL, {"seed": "7", "cfg": "0.5", "hd": "True"}, live=live(published))
     assert checked.inputs == {"seed": 7, "cfg": 0.5, "hd": True}
     assert checked.checked
@@ -174,10 +176,11 @@ def test_what_is_nested_without_end_is_not_checked_below_a_depth() -> None:
     assert faults(nested, value) == []
 
 
-_KEYWORDS = st.sampled_from(
-    "type properties items required enum const default format minimum maximum exclusiveMinimum minLength maxItems "
-    "anyOf allOf oneOf not $ref $id $defs pattern patternProperties additionalProperties nullable title".split()
-)
+_KEYWORDS = st.sampled_from([
+    "type", "properties", "items", "required", "enum", "const", "default", "format", "minimum", "maximum",
+    "exclusiveMinimum", "minLength", "maxItems", "anyOf", "allOf", "oneOf", "not", "$ref", "$id", "$defs",
+    "pattern", "patternProperties", "additionalProperties", "nullable", "title",
+])  # fmt: skip
 _TYPES = st.sampled_from(["string", "integer", "float", "boolean", "array", "object", "null"])
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
@@ -186,17 +189,19 @@ _VALUES = st.recursive(
     | st.dictionaries(_KEYWORDS | st.sampled_from(["a", "b", "prompt"]), children, max_size=6),
     max_leaves=30,
 )  # fmt: skip
-_SCHEMAS = st.dictionaries(st.sampled_from(["a", "b", "prompt"]), _VALUES, min_size=1).map(lambda fields: form(**fields))
+_SCHEMAS = st.dictionaries(st.sampled_from(["a", "b", "prompt"]), _VALUES, min_size=1).map(
+    lambda fields: form(**fields)
+)
 
 
 @given(_SCHEMAS | _VALUES, st.dictionaries(st.sampled_from(["a", "b", "prompt", "c"]), _VALUES, max_size=4))
 def test_whatever_the_catalogue_says_inputs_are_checked_or_refused(published: Any, inputs: dict[str, Any]) -> None:
     """Nothing else is raised, and nothing is fetched: a connection to another machine fails the test."""
-    schema = understood(published)
+    schema, said = understood(published), ""
     if schema is None:
         return
     try:
-        assert check_inputs(MODEL, inputs, live=schema).checked
+        found = None if check_inputs(MODEL, inputs, live=schema).checked else ()
     except InvalidInputError as error:
-        assert error.faults
-        assert len(str(error)) < 100_000
+        found, said = error.faults, str(error)
+    assert found is None or (found and len(said) < 100_000)

@@ -33,8 +33,8 @@ DEAREST = f"0.168 USD per second (the dearest in {NOTE!r})"
         pytest.param({"base_price_usd": 1, "price_unit": "per output", "pricing_note": "720p $1.0; 1080p $2.50"}, {},
                      "2.5", "2.5 USD per output (the dearest in '720p $1.0; 1080p $2.50') = 2.5 USD", id="dearest"),
         pytest.param({**PRO, "pricing_note": "Without sound 0.2 USD, with sound 0.3 USD"}, {"sound": False}, "1",
-                     "5 s (duration) x 0.2 USD per second (the dearest in 'Without sound 0.2 USD, with sound 0.3 USD') = "
-                     "1 USD", id="silent, and the note has its price"),
+                     "5 s (duration) x 0.2 USD per second (the dearest in 'Without sound 0.2 USD, with sound 0.3 USD') "
+                     "= 1 USD", id="silent, and the note has its price"),
         pytest.param({**PRO, "pricing_note": "cheaper at 0.01 USD"}, {}, "0.56",
                      "5 s (duration) x 0.112 USD per second (base_price_usd) = 0.56 USD", id="a note below the base"),
     ],

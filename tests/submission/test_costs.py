@@ -223,8 +223,16 @@ class TestASensor:
         assert len(metrics.sent) == 2
 
 
-def test_airflow_has_the_metrics_that_are_sent() -> None:
-    from airflow_provider_runcomfy.compat import stats
+def test_the_metrics_are_those_that_a_task_of_airflow_has() -> None:
+    configured = pytest.importorskip("airflow.sdk.observability.stats", reason="Airflow 3.1 has them elsewhere")
+    from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 
-    stats().incr(purse.COUNTER, 336_000, tags=TAGS)
-    stats().gauge(purse.GAUGE, 0.336, tags=TAGS)
+    backend, log = Metrics(), Log()
+    any_log: Any = log
+    configured.initialize(factory=lambda: backend, export_legacy_names=True)
+    try:
+        purse.note_cost(context_of(TaskInstance(), None), "model/a", "r1", 0.336, any_log)
+    finally:
+        configured.initialize(factory=get_stats_factory(), export_legacy_names=True)
+    assert backend.sent == ONCE
+    assert log.lines == ["Request r1 has cost 0.336 USD."]

@@ -144,6 +144,7 @@ def test_every_fault_of_the_inputs_is_told_before_anything_is_sent(task: Task, s
         "duration",
         "aspec_ratio",
         "multi_prompt[].duration",
+        "This is by the schema in RunComfy's live catalogue; validate_inputs=False submits without any check.",
     ]
     assert "did you mean aspect_ratio?" in said
     # Whether RunComfy takes by now what the package's schema does not allow.

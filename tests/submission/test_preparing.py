@@ -89,9 +89,9 @@ class TestTheLiveSchema:
         said = task.fails(InvalidInputsError, {"prompt": "A", "duration": 99, "image": "b"}, IMAGE_TO_VIDEO)
         assert said.splitlines() == [
             f"The inputs of {IMAGE_TO_VIDEO} have 3 faults; nothing was submitted, nothing was charged:",
-            "  image_url: got nothing; required: text that is not blank",
             "  duration: got 99; a whole number from 3 to 15",
             "  image: got 'b'; no such field: did you mean image_url?",
+            "  image_url: got nothing; required: text that is not blank",
             "This is by the schema in RunComfy's live catalogue; validate_inputs=False submits without any check.",
         ]
         assert count(sandbox) == {"models": 1}
@@ -338,13 +338,11 @@ class TestMediaInAStore:
     ) -> None:
         body = {"error_code": code * 1000, "error_message": f"cannot fetch '{SIGNED}'", "detail": [{"input": SIGNED}]}
         sandbox.add_fault("status", calls=["submit"], code=code, body=body)
-        with pytest.raises(AirflowException, match="cannot fetch 'https://frames.s3.amazonaws.com/cat.png") as caught:
+        with pytest.raises(AirflowException, match=r"cannot fetch 'https://frames\.s3\.") as caught:
             task.run(STORED, IMAGE_TO_VIDEO)
         assert "Signature" not in str(caught.value) + task.log.text + str(task.store.texts)
 
-    def test_are_not_told_of_by_a_failure_that_repeats_them(
-        self, task: Task, sandbox: Sandbox, signer: Signer
-    ) -> None:
+    def test_are_not_told_of_by_a_failure_that_repeats_them(self, task: Task, sandbox: Sandbox, signer: Signer) -> None:
         request_id = task.run(STORED, IMAGE_TO_VIDEO).request_id
         sandbox.add_fault(
             "status", calls=["result"], code=200,

@@ -58,5 +58,5 @@ def test_an_object_that_is_not_there_is_not_signed_for(google: Google, place: GC
 
 def test_credentials_without_a_key_are_named(place: GCSTarget) -> None:
     place.put("cat.png", b"a cat")
-    with pytest.raises(MediaInputError, match="'google_cloud_default' gives no URL .* no key to sign with"):
+    with pytest.raises(MediaInputError, match=r"'google_cloud_default' gives no URL .* no key to sign with"):
         signed(place.uri("cat.png"))

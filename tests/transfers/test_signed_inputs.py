@@ -57,9 +57,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("key", ["cat.png", "a b/ü&cat+1?.png"], ids=["a plain name", "a name that must be quoted"])
-def test_runcomfy_gets_a_url_that_leads_to_the_object(
-    task: Task, sandbox: Sandbox, bucket: S3Target, key: str
-) -> None:
+def test_runcomfy_gets_a_url_that_leads_to_the_object(task: Task, sandbox: Sandbox, bucket: S3Target, key: str) -> None:
     bucket.put(key, PICTURE)
     task.run(bucket.uri(key), media_url_seconds=120)
     [made] = sandbox.requests()
@@ -90,7 +88,9 @@ def test_what_could_not_be_fetched_is_not_paid_for(
     monkeypatch.setenv("AIRFLOW_CONN_AWS_STRANGER", json.dumps(stranger))
     bucket.put("cat.png", PICTURE)
     said = task.fails(MediaInputError, bucket.uri(key), **order)
-    assert said.startswith(f"image_url: connection {order.get('media_conn_id', 'aws_default')!r} gives no URL by which ")
+    assert said.startswith(
+        f"image_url: connection {order.get('media_conn_id', 'aws_default')!r} gives no URL by which "
+    )
     assert words in said
     assert count(sandbox)["submit"] == 0
 
