@@ -90,8 +90,8 @@ class TestTheLiveSchema:
         assert said.splitlines() == [
             f"The inputs of {IMAGE_TO_VIDEO} have 3 faults; nothing was submitted, nothing was charged:",
             "  duration: got 99; a whole number from 3 to 15",
-            "  image: got 'b'; no such field: did you mean image_url?",
             "  image_url: got nothing; required: text that is not blank",
+            "  image: got 'b'; no such field: did you mean image_url?",
             "This is by the schema in RunComfy's live catalogue; validate_inputs=False submits without any check.",
         ]
         assert count(sandbox) == {"models": 1}
