@@ -27,6 +27,7 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "determine_kwargs",
+    "stats",
 ]
 
 
@@ -40,3 +41,15 @@ def determine_kwargs(
         # Airflow 3.1.
         from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
     return determine_kwargs(function, arguments, kwargs)
+
+
+def stats() -> Any:
+    """Return Airflow's metrics as a running task has them configured; imported here, since most Dag files need none."""
+    from importlib import import_module
+
+    for module in ("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats"):
+        try:
+            return import_module(module).Stats
+        except ImportError:
+            continue
+    raise ImportError("this Airflow has no module for metrics that is known")

@@ -46,6 +46,14 @@ class InsufficientBalanceError(RunComfyFailError):
     """The account has no balance left: nothing was submitted."""
 
 
+class CostLimitError(RunComfyFailError):
+    """The submit may cost more than ``max_cost_usd``, or nobody can say what it costs: nothing was submitted."""
+
+
+class MediaInputError(RunComfyFailError):
+    """An input in a store (``s3://``, ``gs://``) cannot be read or signed for RunComfy: nothing was submitted."""
+
+
 class SubmissionRefusedError(RunComfyFailError):
     """RunComfy refused the call."""
 

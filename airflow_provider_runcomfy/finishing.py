@@ -9,6 +9,7 @@ from airflow_provider_runcomfy.api.moderation import is_moderation
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult
 from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
+from airflow_provider_runcomfy.purse import CountingStore, note_cost
 from airflow_provider_runcomfy.record import Outcome
 from airflow_provider_runcomfy.store import record_store
 
@@ -28,7 +29,7 @@ def hand_over(
     """Return a success as the task's XCom, with the XCom ``url`` of its first file; ``remark`` is RunComfy's."""
     if remark:
         log.warning("Request %s has succeeded, and RunComfy remarks: %s", result.request_id, remark)
-    _note(context, result.request_id, Outcome.SUCCEEDED, log, cost_usd=result.cost_usd)
+    _note(context, result.request_id, Outcome.SUCCEEDED, log, model_id=model_id, cost_usd=result.cost_usd)
     if result.media:
         context["ti"].xcom_push(key="url", value=result.media[0].url)
     else:
@@ -54,7 +55,7 @@ def failure(
     if ending.end is End.FAILED:
         outcome = Outcome.MODERATED if is_moderation(ending.reason) else Outcome.FAILED
         cost_usd = ending.result.cost_usd if ending.result else None
-        _note(context, request_id, outcome, log, detail=ending.reason, cost_usd=cost_usd)
+        _note(context, request_id, outcome, log, model_id=model_id, detail=ending.reason, cost_usd=cost_usd)
     elif ending.end in _BECAME:
         _note(context, request_id, _BECAME[ending.end], log, detail=ending.reason or None)
     elif ending.end is End.TIMED_OUT and _has_succeeded(context, request_id):
@@ -103,12 +104,19 @@ def _note(
     outcome: Outcome,
     log: Logger,
     *,
+    model_id: str | None = None,
     detail: str | None = None,
     cost_usd: float | None = None,
 ) -> None:
     """Write into the record what became of a request; a failure only warns, since the next try asks RunComfy."""
-    store = record_store(context)
+    store = CountingStore(record_store(context), context, log)
     try:
-        store.write(store.read().ended(request_id, outcome, detail=detail, cost_usd=cost_usd))
+        record = store.read()
+        store.write(record.ended(request_id, outcome, detail=detail, cost_usd=cost_usd))
+        is_told = any(s.request_id == request_id for s in record.submissions)
     except (RunComfyRetryableError, RunComfyFailError) as error:
         log.warning("%s The record does not show what became of request %s: %s.", error, request_id, outcome)
+        is_told = False
+    if not is_told:
+        # Before Airflow 3.3, and where the store fails, nothing is there to tell the cost once: but once it is told.
+        note_cost(context, model_id, request_id, cost_usd, log)

@@ -10,13 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_runcomfy import failures
-from airflow_provider_runcomfy.api.schema import check_inputs
 from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult
-from airflow_provider_runcomfy.exceptions import (
-    RunComfyFailError,
-    RunComfyRetryableError,
-    airflow_errors,
-)
+from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
 from airflow_provider_runcomfy.ledger import (
     Attach,
     Attempt,
@@ -30,7 +25,10 @@ from airflow_provider_runcomfy.ledger import (
     decide,
 )
 from airflow_provider_runcomfy.looking import learned, look
+from airflow_provider_runcomfy.parameters import DEFAULT_MEDIA_URL_SECONDS
 from airflow_provider_runcomfy.posting import Posting
+from airflow_provider_runcomfy.preparing import prepare
+from airflow_provider_runcomfy.purse import CountingStore
 from airflow_provider_runcomfy.record import Outcome, Record, Submission, hash_inputs, readable
 from airflow_provider_runcomfy.store import RecordStore, record_store
 
@@ -51,6 +49,9 @@ class Order:
     :param inputs: the model's inputs, or a function that gives them: called at most once, and only where what the try
         does depends on them. A retry that attaches to what was paid for, or uses it, does not call it.
     :param timeout: how long to wait for it, counted from the submission; None for a task that does not wait.
+    :param max_cost_usd: what a submit may cost by estimate, in US dollars; None for no limit.
+    :param media_conn_id: the connection of the store that media come from; None for the store's default one.
+    :param media_url_seconds: for how long RunComfy may fetch them.
     """
 
     model_id: str
@@ -61,6 +62,9 @@ class Order:
     on_clear: OnClear = "reuse"
     resubmit_failed: bool = False
     timeout: timedelta | None = None
+    max_cost_usd: Any = None
+    media_conn_id: str | None = None
+    media_url_seconds: int = DEFAULT_MEDIA_URL_SECONDS
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,11 @@ def obtain(
         resubmit_failed=order.resubmit_failed,
         waits=order.timeout is not None,
     )
-    return _Flow(order, attempt, hook, record_store(context), log, on_taken).run()
+    store = record_store(context)
+    if attempt.waits:
+        # Of a request that this task does not wait for, whoever waits tells the cost.
+        store = CountingStore(store, context, log)
+    return _Flow(order, attempt, hook, store, log, on_taken).run()
 
 
 class _Flow:
@@ -150,29 +158,13 @@ class _Flow:
 
     def _submit(self, found: Record, record: Record, replaces: str | None) -> Obtained:
         try:
-            call = self._prepare(found, record)
+            call = prepare(self._order, lambda: self._inputs(found, record), self._hook, self._log)
         except (RunComfyRetryableError, RunComfyFailError) as error:
             self._note(found, record)
             raise failures.not_replaced(error, replaces) from None
         if replaces is not None:
             record = self._cancel(record, replaces)
         return self._post(call, record)
-
-    def _prepare(self, found: Record, record: Record) -> Call:
-        """Return the encoded call; whatever can fail before the intent is written fails here."""
-        order = self._order
-        with airflow_errors():
-            client = self._hook.client
-            inputs = self._inputs(found, record)
-            if not order.validate_inputs:
-                return client.prepare_submit(order.model_id, inputs)
-            checked = check_inputs(order.model_id, inputs)
-            if not checked.checked:
-                hint = f" {checked.hint}" if checked.hint else ""
-                self._log.warning(
-                    "The inputs are submitted unchecked: this package has no schema of %s.%s", order.model_id, hint
-                )
-            return client.prepare_submit(order.model_id, checked.inputs)
 
     @cached_property
     def _given(self) -> Any:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_runcomfy.api.payload import one_line
+from airflow_provider_runcomfy.api.payload import one_line, without_queries
 from airflow_provider_runcomfy.api.refusals import describe
 from airflow_provider_runcomfy.api.types import CancelOutcome, RequestState
 
@@ -70,7 +70,7 @@ def failure(data: Mapping[str, Any]) -> str:
 def _first_text(data: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
     for key in keys:
         # None, false, 0, and whatever is empty or holds only that, name nothing.
-        text = one_line(describe(data[key]), _ERROR_LENGTH) if data.get(key) else ""
+        text = one_line(without_queries(describe(data[key])), _ERROR_LENGTH) if data.get(key) else ""
         if text:
             return text
     return None

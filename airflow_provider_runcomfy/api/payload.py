@@ -14,6 +14,7 @@ _MAX_DEPTH = 64
 # Short words are no tokens, and striking them out would tear URLs apart.
 _MIN_SECRET_LENGTH = 10
 _STRUCK_OUT = "***"
+_QUERY = re.compile(r"(https?://[^\s?\"'<>]{1,2000}\?)[^\s\"'<>]+", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -70,13 +71,19 @@ def excerpt(answer: Answer, length: int = 200) -> str:
     """Return the beginning of the body as one line of text, to be shown in an error; of a web page its words."""
     text = _clean_text(answer.body.decode("utf-8", "replace"), answer.secret)
     is_page = text.lstrip().startswith("<")
-    return f"a web page, {one_line(_TAG.sub(' ', text), length)}" if is_page else one_line(text, length)
+    shown = one_line(without_queries(_TAG.sub(" ", text) if is_page else text), length)
+    return f"a web page, {shown}" if is_page else shown
 
 
 def without_secret(text: str, secret: str, length: int = 200) -> str:
     """Return foreign ``text`` as it may stand in an error: one line without the token, cut to ``length``."""
     # Cut last: half a token would not be found.
     return one_line(_clean_text(text, secret), length)
+
+
+def without_queries(text: str) -> str:
+    """Return foreign ``text`` without the queries of the URLs in it: of a URL that was signed for an input, the key."""
+    return _QUERY.sub(r"\1…", text)
 
 
 def one_line(text: str, length: int) -> str:

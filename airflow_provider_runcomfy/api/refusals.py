@@ -17,7 +17,7 @@ from airflow_provider_runcomfy.api.errors import (
     RunComfyError,
     UnavailableError,
 )
-from airflow_provider_runcomfy.api.payload import Answer, excerpt, one_line
+from airflow_provider_runcomfy.api.payload import Answer, excerpt, one_line, without_queries
 
 # Source: documentation. The first three digits of any other code look like an HTTP status (inference).
 _BY_CODE: dict[int, type[RunComfyError]] = {
@@ -150,12 +150,16 @@ def reason(answer: Answer, data: Any) -> str:
     if isinstance(data, dict):
         for key in ("error_message", "message", "error", "detail"):
             if data.get(key):
-                text = one_line(describe(data[key]), _MESSAGE_LENGTH)
+                text = _shown(data[key], _MESSAGE_LENGTH)
                 detail = data.get("detail") if key != "detail" else None
-                return f"{text} ({one_line(describe(detail), _MESSAGE_LENGTH)})" if detail else text
+                return f"{text} ({_shown(detail, _MESSAGE_LENGTH)})" if detail else text
     if data not in (None, {}, [], ""):
-        return one_line(describe(data), _EXCERPT_LENGTH)
+        return _shown(data, _EXCERPT_LENGTH)
     return excerpt(answer, _EXCERPT_LENGTH) or "an empty answer"
+
+
+def _shown(value: Any, length: int) -> str:
+    return one_line(without_queries(describe(value)), length)
 
 
 def describe(value: Any) -> str:

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factory
 
 from airflow_provider_runcomfy.operators.runcomfy import RunComfyGenerateOperator
-from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID, DEFAULT_MAX_POLL_INTERVAL, DEFAULT_POLL_INTERVAL
+from airflow_provider_runcomfy.parameters import (
+    DEFAULT_CONN_ID,
+    DEFAULT_MAX_POLL_INTERVAL,
+    DEFAULT_MEDIA_URL_SECONDS,
+    DEFAULT_POLL_INTERVAL,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -34,7 +39,10 @@ class _RunComfyDecoratedOperator(DecoratedOperator, RunComfyGenerateOperator):
     What it returns is data, so ``inputs`` is no template field here.
     """
 
-    template_fields: Sequence[str] = (*DecoratedOperator.template_fields, "model_id", "runcomfy_conn_id")
+    template_fields: Sequence[str] = (
+        *DecoratedOperator.template_fields,
+        *(field for field in RunComfyGenerateOperator.template_fields if field != "inputs"),
+    )
     template_fields_renderers = DecoratedOperator.template_fields_renderers
 
     custom_operator_name = "@task.runcomfy"
@@ -93,6 +101,9 @@ def runcomfy_task(
     validate_inputs: bool = True,
     on_unknown_submission: Literal["fail", "resubmit"] = "fail",
     on_clear: Literal["reuse", "resubmit"] = "reuse",
+    max_cost_usd: float | str | None = None,
+    media_conn_id: str | None = None,
+    media_url_seconds: int = DEFAULT_MEDIA_URL_SECONDS,
     deferrable: bool = True,
     poll_interval: float = DEFAULT_POLL_INTERVAL,
     max_poll_interval: float = DEFAULT_MAX_POLL_INTERVAL,

@@ -13,9 +13,12 @@ from airflow_provider_runcomfy.killing import Kill
 from airflow_provider_runcomfy.parameters import (
     DEFAULT_CONN_ID,
     DEFAULT_MAX_POLL_INTERVAL,
+    DEFAULT_MEDIA_URL_SECONDS,
     DEFAULT_POLL_INTERVAL,
+    require_limit,
     require_one_of,
     require_positive,
+    require_url_seconds,
 )
 
 if TYPE_CHECKING:
@@ -44,13 +47,22 @@ class RunComfySubmitOperator(BaseOperator):
         model's schema wants numbers or booleans. (templated)
     :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default. (templated)
     :param validate_inputs: check the inputs against the model's schema before anything is paid, True by
-        default. A model whose schema is not in this package is submitted unchecked, and the log says so.
+        default: the one in this package, else that of RunComfy's live catalogue. Without either they are submitted
+        unchecked, and the log says so. Media that RunComfy cannot fetch (a local path, plain HTTP) are refused.
     :param on_unknown_submission: what to do when an earlier try died around its POST: ``fail`` (default) or
         ``resubmit``, which may pay twice.
     :param on_clear: what a clear of a succeeded task with the same inputs does: ``reuse`` the request (default)
         or ``resubmit``, which pays again.
+    :param max_cost_usd: what one submit may cost at most, in US dollars, by an estimate from the price in RunComfy's
+        live catalogue; None (default) for no limit. Each submit is held against it, also that of a retry. (templated)
+    :param media_conn_id: the connection with which URLs are signed for inputs that are ``s3://`` or ``gs://``, just
+        before they are submitted; ``aws_default`` and ``google_cloud_default`` by default. (templated)
+    :param media_url_seconds: for how many seconds such a URL can be fetched, 86400 (a day) by default, 604800 at most.
     :returns: the request id, as the task's XCom.
     :raises InvalidInputsError: if the inputs do not fit the schema; nothing was submitted. Not retried.
+    :raises CostLimitError: if the submit may cost more than ``max_cost_usd``, or if nobody can say what it costs;
+        nothing was submitted. Not retried.
+    :raises MediaInputError: if no URL can be signed for an input in a store; nothing was submitted. Not retried.
     :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused; this try
         submitted nothing, and what an earlier one paid for is named. Not retried.
     :raises InsufficientBalanceError: if the account has no balance left; nothing was submitted. Not retried.
@@ -64,7 +76,7 @@ class RunComfySubmitOperator(BaseOperator):
     :raises RunComfyRetryableError: if RunComfy or Airflow could not be reached, and certainly nothing was taken.
     """
 
-    template_fields: Sequence[str] = ("model_id", "inputs", "runcomfy_conn_id")
+    template_fields: Sequence[str] = ("model_id", "inputs", "runcomfy_conn_id", "max_cost_usd", "media_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"inputs": "json"}
     ui_color = "#efe7fb"
 
@@ -77,17 +89,25 @@ class RunComfySubmitOperator(BaseOperator):
         validate_inputs: bool = True,
         on_unknown_submission: Literal["fail", "resubmit"] = "fail",
         on_clear: Literal["reuse", "resubmit"] = "reuse",
+        max_cost_usd: float | str | None = None,
+        media_conn_id: str | None = None,
+        media_url_seconds: int = DEFAULT_MEDIA_URL_SECONDS,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         require_one_of("on_unknown_submission", on_unknown_submission, ("fail", "resubmit"))
         require_one_of("on_clear", on_clear, ("reuse", "resubmit"))
+        require_limit("max_cost_usd", max_cost_usd)
+        require_url_seconds("media_url_seconds", media_url_seconds)
         self.model_id = model_id
         self.inputs = inputs
         self.runcomfy_conn_id = runcomfy_conn_id
         self.validate_inputs = validate_inputs
         self.on_unknown_submission = on_unknown_submission
         self.on_clear = on_clear
+        self.max_cost_usd = max_cost_usd
+        self.media_conn_id = media_conn_id
+        self.media_url_seconds = media_url_seconds
 
     def execute(self, context: Context) -> Any:
         """Submit, or return what an earlier try submitted."""
@@ -113,6 +133,9 @@ class RunComfySubmitOperator(BaseOperator):
             validate_inputs=self.validate_inputs,
             on_unknown_submission=self.on_unknown_submission,
             on_clear=self.on_clear,
+            max_cost_usd=self.max_cost_usd,
+            media_conn_id=self.media_conn_id,
+            media_url_seconds=self.media_url_seconds,
         )
 
 
@@ -128,8 +151,9 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     renders the dicts that ``expand_kwargs()`` gets from upstream tasks as templates once more, so there a hostile
     prompt runs as Jinja.
 
-    ``model_id``, ``inputs``, ``runcomfy_conn_id``, ``validate_inputs``, ``on_unknown_submission`` and ``on_clear``
-    are those of :class:`RunComfySubmitOperator`, and so are its exceptions; besides these:
+    ``model_id``, ``inputs``, ``runcomfy_conn_id``, ``validate_inputs``, ``on_unknown_submission``, ``on_clear``,
+    ``max_cost_usd``, ``media_conn_id`` and ``media_url_seconds`` are those of :class:`RunComfySubmitOperator`, and so
+    are its exceptions; besides these:
 
     :param deferrable: wait in the triggerer, True by default; False holds the worker.
     :param poll_interval: seconds between the first polls, 5 by default; they spread as the wait goes on.

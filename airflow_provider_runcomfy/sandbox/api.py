@@ -8,7 +8,6 @@ from typing import Any
 from aiohttp import web
 
 from airflow_provider_runcomfy.api.errors import InvalidInputError
-from airflow_provider_runcomfy.api.schema import check_inputs
 from airflow_provider_runcomfy.api.types import CancelOutcome, RequestState
 from airflow_provider_runcomfy.sandbox.answers import RefusedCallError
 from airflow_provider_runcomfy.sandbox.calls import Call, CallKind, fingerprint
@@ -162,7 +161,7 @@ def _checked(model: Model, body: object) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise RefusedCallError(422, 422000, "the body must be a JSON object: the model's inputs")
     try:
-        checked = check_inputs(model.model_id, body)
+        checked = model.checked(body)
     except InvalidInputError as error:
         faults = [{"loc": fault.path, "msg": fault.allowed, "input": fault.value} for fault in error.faults]
         raise RefusedCallError(422, 422000, "the inputs do not fit the model", faults) from error

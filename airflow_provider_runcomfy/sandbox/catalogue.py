@@ -6,24 +6,80 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_runcomfy.api.schema import input_schema
+from airflow_provider_runcomfy.api.errors import Fault
+from airflow_provider_runcomfy.api.live_schema import understood
+from airflow_provider_runcomfy.api.media_inputs import media_in
+from airflow_provider_runcomfy.api.schema import CheckedInputs, check_inputs, input_schema, invalid_inputs
 
 MICRODOLLARS = 1_000_000
+
+# A model of the sandbox's own, for inputs that are media; the `format` of its fields is that of RunComfy's catalogue
+# (source: official clients).
+_IMAGE_TO_VIDEO: Mapping[str, Any] = {
+    "type": "object",
+    "title": "Input schema",
+    "required": ["prompt", "image_url"],
+    "properties": {
+        "prompt": {"title": "Prompt", "type": "string"},
+        "image_url": {"title": "First frame", "type": "string", "format": "image_uri"},
+        "reference_images": {
+            "title": "References",
+            "type": "array",
+            "format": "image_uris",
+            "items": {"type": "string"},
+            "maxItems": 3,
+        },
+        "duration": {"title": "Duration", "type": "integer", "minimum": 3, "maximum": 15, "default": 5},
+        "aspect_ratio": {
+            "title": "Aspect ratio",
+            "type": "string",
+            "enum": ["16:9", "9:16", "1:1"],
+            "default": "16:9",
+        },
+        "sound": {"title": "Sound", "type": "boolean", "default": False},
+    },
+}
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model of the catalogue; prices in microdollars per second of video (a third-party page, 2026)."""
+    """
+    One model of the catalogue; prices in microdollars per second of video (a third-party page, 2026).
+
+    :param own_schema: the input schema of a model that is not in the package.
+    """
 
     model_id: str
     display_name: str
     price: int
     price_with_sound: int
+    category: str = "text-to-video"
+    own_schema: Mapping[str, Any] | None = None
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The input schema, as the catalogue tells it."""
+        return self.own_schema or input_schema(self.model_id) or {}
+
+    def checked(self, inputs: Mapping[str, Any]) -> CheckedInputs:
+        """
+        Return inputs that fit the schema.
+
+        :raises InvalidInputError: if they do not, or if a medium among them could not be fetched.
+        """
+        checked = check_inputs(self.model_id, inputs, live=understood(self.own_schema) if self.own_schema else None)
+        faults = []
+        for medium in media_in(checked.inputs, checked.schema):
+            fault = medium.fault(allow_loopback_http=True)
+            if fault or medium.stored_at:
+                faults.append(fault or Fault(medium.where, medium.text, "a URL that can be fetched"))
+        if faults:
+            raise invalid_inputs(self.model_id, faults)
+        return checked
 
     def clip(self, inputs: Mapping[str, Any]) -> Clip:
         """Return what ``inputs``, which must fit the schema, ask for: the schema's defaults fill the gaps."""
-        schema = input_schema(self.model_id) or {}
-        defaults = {name: field.get("default") for name, field in schema["properties"].items()}
+        defaults = {name: field.get("default") for name, field in self.schema["properties"].items()}
         asked = {**defaults, **inputs}
         price = self.price_with_sound if asked["sound"] else self.price
         seconds = int(asked["duration"])
@@ -31,18 +87,17 @@ class Model:
 
     def entry(self, *, with_schema: bool) -> dict[str, Any]:
         """Return the catalogue's entry (its keys are from an official client's code, the values are inference)."""
-        schema = input_schema(self.model_id) or {}
         entry: dict[str, Any] = {
             "model_id": self.model_id,
             "display_name": self.display_name,
-            "categories": ["text-to-video"],
+            "categories": [self.category],
             "kind": "video",
             "base_price_usd": self.price / MICRODOLLARS,
             "price_unit": "second",
             "pricing_note": f"{self.price_with_sound / MICRODOLLARS} USD per second with sound",
-            "required_inputs": list(schema.get("required", ())),
+            "required_inputs": list(self.schema.get("required", ())),
         }
-        return {**entry, "input_schema": schema} if with_schema else entry
+        return {**entry, "input_schema": self.schema} if with_schema else entry
 
 
 @dataclass(frozen=True)
@@ -59,6 +114,7 @@ class Clip:
 _OFFERED = (
     Model("kling/kling-3.0/pro/text-to-video", "Kling 3.0 Pro Text to Video", 112_000, 168_000),
     Model("kling/kling-3.0/standard/text-to-video", "Kling 3.0 Standard Text to Video", 84_000, 126_000),
+    Model("sandbox/image-to-video", "Sandbox Image to Video", 100_000, 150_000, "image-to-video", _IMAGE_TO_VIDEO),
 )
 MODELS: Mapping[str, Model] = {model.model_id: model for model in _OFFERED}
 

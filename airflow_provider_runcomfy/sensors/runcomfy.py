@@ -98,7 +98,7 @@ class RunComfyRequestSensor(BaseSensorOperator):
                 if ending is None:
                     return PokeReturnValue(is_done=False)
                 endings[request_id] = ending
-            return PokeReturnValue(is_done=True, xcom_value=self._results(endings))
+            return PokeReturnValue(is_done=True, xcom_value=self._results(endings, context))
 
     def execute_complete(self, context: Context, event: Any) -> Any:
         """Resume when the trigger has seen the end."""
@@ -106,7 +106,7 @@ class RunComfyRequestSensor(BaseSensorOperator):
         from airflow_provider_runcomfy.triggers.events import from_event
 
         with self._telling_why_it_skips():
-            return self._results(from_event(event, WAITER))
+            return self._results(from_event(event, WAITER), context)
 
     @contextmanager
     def _telling_why_it_skips(self) -> Iterator[None]:
@@ -150,12 +150,15 @@ class RunComfyRequestSensor(BaseSensorOperator):
         started = first or ti.start_date
         return started.timestamp() if started else time.time()
 
-    def _results(self, endings: dict[str, Ending]) -> Any:
+    def _results(self, endings: dict[str, Ending], context: Context) -> Any:
         from airflow_provider_runcomfy.api.polling import End
         from airflow_provider_runcomfy.failures import WAITER, without_result
+        from airflow_provider_runcomfy.purse import note_costs_once
         from airflow_provider_runcomfy.request_ids import given_requests, is_one_request
 
-        model_ids = {given.request_id: given.model_id for given in given_requests(self.request_id)}
+        requests = given_requests(self.request_id)
+        note_costs_once(context, requests, endings, self.log)
+        model_ids = {given.request_id: given.model_id for given in requests}
         results = []
         for request_id, ending in endings.items():
             model_id = model_ids.get(request_id)

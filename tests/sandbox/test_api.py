@@ -17,6 +17,8 @@ from tests.sandbox.client import PRO, SHORT, SHORT_COST, STANDARD, Caller
 
 pytestmark = pytest.mark.slow
 
+#: A model of the sandbox's own, whose inputs are media.
+OWN = "sandbox/image-to-video"
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 
 
@@ -164,13 +166,13 @@ def test_a_refused_submit_costs_nothing(
 @pytest.mark.parametrize(
     ("query", "found", "total"),
     [
-        pytest.param("", [PRO, STANDARD], 2, id="all"),
+        pytest.param("", [PRO, STANDARD, OWN], 3, id="all"),
         pytest.param("search=PRO", [PRO], 1, id="search"),
         pytest.param("category=text-to-video&kind=video", [PRO, STANDARD], 2, id="category and kind"),
-        pytest.param("category=image-to-video", [], 0, id="another category"),
+        pytest.param("category=image-to-video", [OWN], 1, id="another category"),
         pytest.param("kind=image", [], 0, id="another kind"),
-        pytest.param("limit=1", [PRO], 2, id="first page"),
-        pytest.param("limit=1&offset=1", [STANDARD], 2, id="second page"),
+        pytest.param("limit=1", [PRO], 3, id="first page"),
+        pytest.param("limit=1&offset=1", [STANDARD], 3, id="second page"),
     ],
 )
 def test_the_catalogue(caller: Caller, query: str, found: list[str], total: int) -> None:
@@ -199,6 +201,31 @@ def test_an_entry_of_the_catalogue(caller: Caller) -> None:
     }
     assert caller.get("/v1/models?include_schema=true&limit=1").json()["models"] == [entry]
     assert caller.get("/v1/models/kling/none").json()["error_code"] == 400001
+
+
+def test_a_model_that_takes_media(caller: Caller) -> None:
+    entry = caller.get(f"/v1/models/{OWN}").json()
+    assert (entry["base_price_usd"], entry["price_unit"], entry["required_inputs"]) == (
+        0.1,
+        "second",
+        ["prompt", "image_url"],
+    )
+    assert {name: field.get("format") for name, field in entry["input_schema"]["properties"].items()} == {
+        "prompt": None,
+        "image_url": "image_uri",
+        "reference_images": "image_uris",
+        "duration": None,
+        "aspect_ratio": None,
+        "sound": None,
+    }
+    inputs = {"prompt": "It moves", "image_url": "https://example.com/cat.png", "duration": 3}
+    assert caller.result(caller.submitted(inputs, OWN))["cost"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/cat.png", "/data/cat.png", "http://example.com/cat.png", "cat.png"])
+def test_a_medium_that_could_not_be_fetched_is_refused(caller: Caller, url: str) -> None:
+    refused = caller.submit({"prompt": "It moves", "image_url": url}, OWN)
+    assert (refused.status_code, [fault["loc"] for fault in refused.json()["detail"]]) == (422, ["image_url"])
 
 
 def test_every_call_is_listed_and_no_token(caller: Caller) -> None:

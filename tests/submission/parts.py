@@ -90,6 +90,8 @@ class TaskInstance:
     try_number: int = 1
     retries: int = 2
     max_tries: int = 2
+    dag_id: str = "a_dag"
+    task_id: str = "a_task"
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def xcom_push(self, key: str, value: Any) -> None:

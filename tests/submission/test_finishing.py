@@ -63,7 +63,7 @@ def test_a_success_is_handed_over_and_noted_with_its_cost(task: Task) -> None:
     assert finishing.hand_over(RESULT, "model/a", task.context, task.log) == RESULT.as_dict("model/a")
     assert task.ti.xcoms == {"url": "https://a/1.mp4"}
     assert task.noted == ("succeeded", None, 0.336)
-    assert task.log.lines == []
+    assert task.log.lines == ["Request r1 has cost 0.336 USD."]
 
 
 def test_a_success_without_a_file_is_handed_over_and_told(task: Task) -> None:
@@ -166,7 +166,8 @@ def test_a_record_that_cannot_be_kept_does_not_hide_a_result(task: Task, trouble
     assert finishing.hand_over(RESULT, "model/a", task.context, task.log)["request_id"] == "r1"
     assert task.ti.xcoms == {"url": "https://a/1.mp4"}
     if trouble != "the key was deleted":
-        [line] = task.log.lines
+        line, cost = task.log.lines
+        assert cost == "Request r1 has cost 0.336 USD."
         assert line.endswith("The record does not show what became of request r1: succeeded.")
 
 

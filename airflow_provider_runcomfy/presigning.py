@@ -1,0 +1,126 @@
+"""URLs by which RunComfy may fetch media from a team's own bucket. Imports a store's provider when one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow.sdk.exceptions import AirflowException
+
+from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy.api.settings import is_loopback
+
+if TYPE_CHECKING:
+    from airflow_provider_runcomfy.api.media_inputs import Medium
+
+_DEFAULT_CONN_IDS = {"s3": "aws_default", "gs": "google_cloud_default"}
+_EXTRAS = {"s3": "amazon", "gs": "google"}
+
+
+def signed_urls(
+    media: Sequence[Medium], *, conn_id: str | None, seconds: int, allow_loopback_http: bool
+) -> dict[tuple[str | int, ...], str]:
+    """
+    Return a URL for each medium that is an object of S3 or GCS: who has it may read the object for ``seconds``.
+
+    Each object is asked for first, with the identity that signs: a URL that leads nowhere would be paid for.
+
+    :param conn_id: the connection of the store; by default ``aws_default`` or ``google_cloud_default``.
+    :param allow_loopback_http: whether a plain HTTP URL of a loopback address will do: the sandbox.
+    :raises MediaInputError: if one cannot be read or signed for.
+    :raises RunComfyRetryableError: if the store does not answer.
+    """
+    stored = [(medium, at) for medium in media if (at := medium.stored_at) is not None]
+    schemes = {scheme for _, (scheme, _, _) in stored}
+    if conn_id and len(schemes) > 1:
+        raise failures.one_connection_for_two_stores(conn_id)
+    urls: dict[tuple[str, str, str], str] = {}
+    for medium, at in stored:
+        if at not in urls:
+            urls[at] = _signed(medium, at, conn_id or _DEFAULT_CONN_IDS[at[0]], seconds, allow_loopback_http)
+    return {medium.path: urls[at] for medium, at in stored}
+
+
+def _signed(medium: Medium, at: tuple[str, str, str], conn_id: str, seconds: int, allow_loopback_http: bool) -> str:
+    from airflow.sdk.log import mask_secret
+
+    scheme, bucket, key = at
+    where, uri = medium.where, f"{scheme}://{bucket}/{key}"
+    try:
+        url = (_s3 if scheme == "s3" else _gcs)(bucket, key, conn_id, seconds)
+    except ModuleNotFoundError as error:
+        raise failures.store_provider_missing(where, uri, _EXTRAS[scheme], error) from None
+    except _NotSignableError as error:
+        raise failures.not_signable(where, uri, conn_id, str(error)) from None
+    except Exception as error:
+        # Whatever a store's client raises.
+        kind = failures.not_signable if _is_permanent(error) else failures.store_unavailable
+        raise kind(where, uri, conn_id, f"{type(error).__name__}: {str(error)[:500]}") from None
+    parts = urlsplit(url)
+    mask_secret(parts.query)
+    if parts.scheme != "https" and not (allow_loopback_http and is_loopback(parts.hostname or "")):
+        raise failures.not_signable(where, uri, conn_id, "its endpoint is plain HTTP, which RunComfy does not fetch")
+    return url
+
+
+class _NotSignableError(Exception):
+    """No URL that RunComfy could use can be signed."""
+
+
+def _s3(bucket: str, key: str, conn_id: str, seconds: int) -> str:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore.config import Config
+
+    # Objects that are encrypted with KMS, and newer regions, take no older signature; what the connection says stands.
+    config = Config(signature_version="s3v4").merge(S3Hook(aws_conn_id=conn_id).config)
+    hook = S3Hook(aws_conn_id=conn_id, config=config)
+    hook.get_conn().head_object(Bucket=bucket, Key=key)
+    url = hook.generate_presigned_url("get_object", params={"Bucket": bucket, "Key": key}, expires_in=seconds)
+    if not url:
+        raise _NotSignableError("S3Hook signed no URL")
+    return str(url)
+
+
+def _gcs(bucket: str, key: str, conn_id: str, seconds: int) -> str:
+    from airflow.providers.google.cloud.hooks.gcs import GCSHook
+    from google.auth.credentials import Signing
+
+    hook = GCSHook(gcp_conn_id=conn_id)
+    credentials = hook.get_credentials()
+    if not isinstance(credentials, Signing):
+        raise _NotSignableError(
+            "its credentials have no key to sign with; give it a service account's key, or an impersonation chain"
+        )
+    blob = hook.get_conn().bucket(bucket).blob(key)
+    if not blob.exists():
+        raise _NotSignableError("there is no such object")
+    return str(blob.generate_signed_url(version="v4", expiration=timedelta(seconds=seconds), credentials=credentials))
+
+
+def _is_permanent(error: Exception) -> bool:
+    """Return whether a retry would end the same way: the store has refused, or nobody knows who asks."""
+    response: Any = getattr(error, "response", None)
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(response, dict) else None
+    # Google's errors have theirs as `code`.
+    status = status or getattr(error, "code", None)
+    if isinstance(status, int):
+        return 400 <= status < 500 and status not in (408, 429)
+    # Missing credentials, regions, connections, malformed keys: their libraries know no common class for them.
+    is_setting = type(error).__name__ in _SETTINGS_ERRORS
+    return is_setting or isinstance(error, ValueError | TypeError | AirflowException)
+
+
+_SETTINGS_ERRORS = frozenset(
+    {
+        "NoCredentialsError",
+        "NoRegionError",
+        "ParamValidationError",
+        "PartialCredentialsError",
+        "ProfileNotFound",
+        "UnknownCredentialError",
+        "DefaultCredentialsError",
+        "MalformedError",
+    }
+)
