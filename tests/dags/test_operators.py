@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from airflow.sdk import DAG, task
@@ -41,6 +42,9 @@ def test_generate_returns_the_result(sandbox: Sandbox, run_dag: RunDag, model_id
     assert result["cost_usd"] == request["charged_usd"]
     assert result["media"] == [{"url": result["output"]["video"], "kind": "video"}]
     assert xcom(run, "make", "url") == result["output"]["video"]
+    assert xcom(run, "make", "_link_ResultPageLink") == f"/runcomfy/page/generate/{quote(run.run_id, safe='')}/make/-1"
+    [told] = xcom(run, "make", "progress")
+    assert (told["request_id"], told["state"]) == (request["request_id"], "succeeded")
     assert count(sandbox)["submit"] == 1
 
 
