@@ -48,12 +48,6 @@ class Clip:
     attention: str | None = None
     files: list[File] = field(default_factory=list)
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it may still change by itself."""
-        waiting = (RequestState.IN_QUEUE, RequestState.IN_PROGRESS, "submitted", "submitting")
-        return self.state in waiting and self.attention is None
-
 
 def clips_of(run: RunFacts) -> list[Clip]:
     """Return the run's clips, oldest first."""
@@ -133,8 +127,10 @@ def _clip(request_id: str, heard: _Heard, run: RunFacts) -> Clip:
     if state in (RequestState.IN_QUEUE, RequestState.IN_PROGRESS) and told:
         clip.told_at = told.at
         clip.queue_position = told.queue_position if state == RequestState.IN_QUEUE else None
-    if submission and state not in (RequestState.SUCCEEDED, *_WAITING):
-        clip.error = submission.detail
+    if state not in (RequestState.SUCCEEDED, *_WAITING):
+        clip.error = submission.detail if submission else None
+    if state in _FAILED and not clip.error:
+        clip.error = "The log of the task says why."
     if not (result or heard.places) and not _is_awaited(heard, run):
         clip.attention = _attention(clip, heard, run)
         if state in (RequestState.IN_QUEUE, RequestState.IN_PROGRESS):
@@ -144,6 +140,7 @@ def _clip(request_id: str, heard: _Heard, run: RunFacts) -> Clip:
 
 
 _WAITING = (RequestState.IN_QUEUE, RequestState.IN_PROGRESS, "submitted")
+_FAILED = (Outcome.FAILED, Outcome.MODERATED)
 
 
 def _state(submission: Submission | None, result: GenerationResult | None, heard: _Heard, told: Told | None) -> str:
@@ -151,10 +148,11 @@ def _state(submission: Submission | None, result: GenerationResult | None, heard
         return RequestState.SUCCEEDED.value
     if submission and submission.outcome is not None:
         return submission.outcome.value
-    if told and told.state in (RequestState.IN_QUEUE, RequestState.IN_PROGRESS):
-        return told.state.value
-    # `completed` and `failed` of /status: how it ended is not known before the task has said so.
-    return RequestState.IN_PROGRESS.value if told else "submitted"
+    if told is None:
+        return "submitted"
+    # `completed` is an end, and not yet a result.
+    has_ended = told.state in (RequestState.COMPLETED, RequestState.SUCCEEDED, RequestState.UNKNOWN)
+    return RequestState.IN_PROGRESS.value if has_ended else told.state.value
 
 
 def _cost(submission: Submission | None, result: GenerationResult | None) -> float | None:
@@ -185,7 +183,9 @@ def _is_last(task: TaskFacts, submission: Submission) -> bool:
 
 def _attention(clip: Clip, heard: _Heard, run: RunFacts) -> str | None:
     handed_on = run.state == "success" and any(t.state == "success" for t, s in heard.submissions if _is_last(t, s))
-    if not heard.submissions or (handed_on and clip.state not in (Outcome.SUCCEEDED, Outcome.GONE)):
+    if clip.state in (*_FAILED, Outcome.CANCELLED) or not heard.submissions:
+        return None
+    if handed_on and clip.state not in (Outcome.SUCCEEDED, Outcome.GONE):
         return None
     task, submission = heard.submissions[-1]
     return attention.not_handed_over(submission, is_last=_is_last(task, submission))

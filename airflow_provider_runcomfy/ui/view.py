@@ -22,7 +22,7 @@ def view_of(run: RunFacts, viewing: Viewing, key: Key | None = None) -> dict[str
     clips = [clip for clip in clips_of(run) if key is None or key in clip.tasks]
     costs = [clip.cost_usd for clip in clips if clip.cost_usd is not None]
     return {
-        "live": is_live(run, key) or any(clip.is_waiting for clip in clips),
+        "live": is_live(run, key),
         "cost_usd": sum(costs) if costs else None,
         "without_cost": sum(1 for clip in clips if clip.cost_usd is None and clip.state == "succeeded"),
         "clips": [_clip(clip, run, viewing) for clip in clips],

@@ -47,7 +47,7 @@ def test_a_waiting_one_says_where_it_stands() -> None:
     clip = the_clip(run(generate, state="running"))
 
     assert (clip.state, clip.queue_position, clip.told_at) == ("in_queue", 3, "2026-11-26T10:00:20+00:00")
-    assert (clip.files, clip.attention, clip.is_waiting) == ([], None, True)
+    assert (clip.files, clip.attention) == ([], None)
 
 
 def test_a_running_one_has_no_place_in_the_queue() -> None:
@@ -104,7 +104,7 @@ def test_what_was_paid_for_and_not_handed_over_stands_out(outcome: Outcome | Non
     clip = the_clip(run(generate, state="failed"))
 
     assert (clip.attention or "").startswith(attention)
-    assert not clip.is_waiting
+    assert clip.state == (outcome.value if outcome else "unknown")
 
 
 def test_one_that_a_later_submit_has_replaced_stands_out() -> None:
@@ -145,6 +145,23 @@ def test_a_submit_without_an_id_stands_out_unless_it_is_under_way(state: str, ex
 
     assert (clip.request_id, clip.state, bool(clip.attention)) == (None, expected, stands_out)
     assert clip.inputs == CLIP
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_an_end_that_only_the_sensor_has_seen_is_no_riddle(state: str) -> None:
+    submit = task("submit", operator="RunComfySubmitOperator", submissions=[submission()], ids=["r-1"])
+    wait = task("wait", operator="RunComfyRequestSensor", state="failed", told=progress(state=state))
+
+    clip = the_clip(run(submit, wait, state="failed"))
+
+    assert (clip.state, clip.attention) == (state, None)
+    assert clip.error == ("The log of the task says why." if state == "failed" else None)
+
+
+@pytest.mark.parametrize("told", ["completed", "succeeded", "unknown"])
+def test_an_end_is_no_result_before_the_task_has_it(told: str) -> None:
+    clip = the_clip(run(task(state="deferred", submissions=[submission()], told=progress(state=told)), state="running"))
+    assert clip.state == "in_progress"
 
 
 def test_a_submit_that_was_refused_is_no_clip() -> None:

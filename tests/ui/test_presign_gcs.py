@@ -1,4 +1,4 @@
-"""Signed URLs of Google Cloud Storage: by the key of the connection, for one object, for an hour. `make test-stores`."""
+"""Signed URLs of Google Cloud Storage: by the key of the connection, for one object and an hour: `make test-stores`."""
 
 from __future__ import annotations
 

@@ -131,9 +131,9 @@ function idOf(clip) {
   return clip.request_id ?? `${task.task_id}/${task.map_index}/${clip.submitted_at}`;
 }
 
-function summary({ clips, cost_usd, without_cost }) {
+function summary({ clips, cost_usd, live, without_cost }) {
   const of = (...states) => clips.filter((clip) => states.includes(clip.state)).length;
-  const waiting = of("in_queue", "in_progress", "submitted", "submitting");
+  const waiting = live ? of("in_queue", "in_progress", "submitted", "submitting") : 0;
   const failed = of("failed", "moderated", "gone");
   const striking = clips.filter((clip) => clip.attention !== null).length;
   const parts = [
