@@ -46,19 +46,23 @@ class Visit:
         self.context.set_default_timeout(_PATIENCE_MS)
         self.page = self.context.new_page()
         self.errors: list[str] = []
-        self.with_cookie: list[str] = []
+        self._elsewhere: list[Any] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda line: self._note(line.text))
-        self.page.on("request", self._look_for_cookies)
+        self.page.on("response", lambda response: self._note_request(response.request))
         self._own = base_url
 
     def _note(self, text: str) -> None:
         if "Content Security Policy" in text or "Component failed" in text:
             self.errors.append(text)
 
-    def _look_for_cookies(self, request: Any) -> None:
-        if not request.url.startswith(self._own) and "cookie" in request.headers:
-            self.with_cookie.append(request.url)
+    def _note_request(self, request: Any) -> None:
+        if not request.url.startswith(self._own):
+            self._elsewhere.append(request)
+
+    def told_elsewhere(self) -> set[str]:
+        """Return the names of all headers that went to any other address than Airflow's."""
+        return {name for request in self._elsewhere for name in request.all_headers()}
 
     def card(self, request_id: str) -> Any:
         return self.page.locator(f"article[data-request='{request_id}']")
@@ -77,7 +81,7 @@ def visit(chromium: Any, shown: Stage) -> Iterator[Any]:
     yield open_at
     for one in visits:
         assert one.errors == []
-        assert one.with_cookie == []
+        assert one.told_elsewhere() & {"cookie", "authorization", "referer"} == set()
         one.context.close()
 
 
