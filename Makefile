@@ -72,7 +72,7 @@ build: $(STAMP) ## Build the wheel and the sdist into dist/
 	$(BIN)/uv build --quiet --out-dir dist
 
 pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade everything)
-	$(RESOLVE) --group dev -o requirements/dev.txt
+	$(RESOLVE) --group dev --group browser -o requirements/dev.txt
 	$(RESOLVE) requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
 	$(RESOLVE) --group dev requirements/stores.in -o requirements/stores.txt
 	$(RESOLVE) --group dev requirements/peers.in -o requirements/peers.txt

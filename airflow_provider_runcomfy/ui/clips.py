@@ -133,7 +133,7 @@ def _clip(request_id: str, heard: _Heard, run: RunFacts) -> Clip:
         clip.error = "The log of the task says why."
     if not (result or heard.places) and not _is_awaited(heard, run):
         clip.attention = _attention(clip, heard, run)
-        if state in (RequestState.IN_QUEUE, RequestState.IN_PROGRESS):
+        if state in (RequestState.IN_QUEUE, RequestState.IN_PROGRESS) or (clip.attention and state in _WAITING):
             # So it was when a task looked last; nobody does any more.
             clip.state = RequestState.UNKNOWN.value
     return clip

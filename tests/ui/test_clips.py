@@ -136,6 +136,10 @@ def test_an_id_that_was_handed_on_is_awaited_until_the_run_has_ended() -> None:
     assert lost.state == "unknown"
 
 
+def test_one_that_was_given_up_before_anybody_looked_is_not_known() -> None:
+    assert the_clip(run(task(state="failed", submissions=[submission()]), state="failed")).state == "unknown"
+
+
 @pytest.mark.parametrize(
     ("state", "expected", "stands_out"),
     [("running", "submitting", False), ("failed", "unknown_submission", True), ("success", "unknown_submission", True)],

@@ -43,7 +43,7 @@ function instead(clip) {
 
 function heading(clip) {
   const badge = el("span", { class: `rc-badge rc-colour-${stateColour(clip.state)}` }, stateName(clip.state));
-  const cost = clip.cost_usd === null ? null : el("span", { class: "rc-cost" }, money(clip.cost_usd));
+  const cost = clip.cost_usd === null ? null : el("span", { class: "rc-cost", title: "Cost in USD" }, money(clip.cost_usd));
   return el("header", { class: "rc-heading" }, badge, el("span", { class: "rc-model" }, clip.model_id ?? ""), cost);
 }
 
@@ -64,10 +64,9 @@ function rows(clip, ids) {
     ["Told at", clip.told_at && moment(Date.parse(clip.told_at) / 1000)],
     ["Submitted", clip.submitted_at && moment(clip.submitted_at)],
     ["Waiting for", since === null ? null : length(since)],
-    ["Queued for", clip.queue_seconds === null ? null : length(clip.queue_seconds)],
-    ["Ran for", clip.run_seconds === null ? null : length(clip.run_seconds)],
-    ["Took in all", clip.total_seconds === null ? null : length(clip.total_seconds)],
-    ["Cost", clip.cost_usd === null ? null : `${money(clip.cost_usd)} (USD)`],
+    ["Queue time", clip.queue_seconds === null ? null : length(clip.queue_seconds)],
+    ["Run time", clip.run_seconds === null ? null : length(clip.run_seconds)],
+    ["Total time", clip.total_seconds === null ? null : length(clip.total_seconds)],
     ["Stored", stored(clip, ids)],
     ["Tasks", clip.tasks.length ? tasks(clip, ids) : null],
   ];
@@ -96,7 +95,7 @@ function storedAt(place, clip, index, number, ids) {
   const name = place.opens
     ? el("a", { href, target: "_blank", rel: "noopener noreferrer" }, place.uri)
     : el("span", {}, place.uri);
-  return [name, place.size === null ? null : el("span", { class: "rc-muted" }, ` ${bytes(place.size)}`)];
+  return [name, place.size === null ? null : el("span", { class: "rc-muted rc-size" }, ` ${bytes(place.size)}`)];
 }
 
 function tasks(clip, ids) {
