@@ -13,7 +13,7 @@ export NODE_EXTRA_CA_CERTS ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
 
 # The oldest Airflow that the package declares, and the tests that also have to pass there.
 FLOOR := .venv-airflow-3.1
-FLOOR_TESTS := tests/dags tests/hooks tests/triggers tests/transfers/test_in_a_dag.py \
+FLOOR_TESTS := tests/dags tests/hooks tests/triggers tests/ui/test_app.py tests/transfers/test_in_a_dag.py \
     tests/transfers/test_every_store.py tests/test_imports.py \
     tests/test_provider.py tests/test_cli.py tests/example_dags/test_example_dags.py::test_the_form_makes_the_clip_that_was_asked_for
 # Every store that a copy can go to. The google provider alone is 1.2 GB: it has no place in everybody's .venv.
@@ -26,7 +26,7 @@ DISTRIBUTED := .venv-distributed
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-floor test-stores lint format build pins clean faults distributed
+.PHONY: help env demo test test-fast test-ui test-floor test-stores lint format build pins clean faults distributed
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,16 +43,21 @@ distributed: $(DISTRIBUTED)/.up-to-date ## Run 300 clips on a cluster (CLIPS=...
 	@exec $(DISTRIBUTED)/bin/python -m dev.distributed $(if $(CLIPS),--clips=$(CLIPS))
 
 test: $(STAMP) ## Run all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not browser"
+
+test-ui: $(STAMP) ## Look at Airflow's UI in a Chromium (SCREENSHOTS=docs/img keeps what it sees)
+	@command -v chromium || command -v google-chrome || test -x "$$CHROMIUM" || { \
+	    echo "Chromium is missing. On Debian and Ubuntu: apt-get install chromium; else name yours by CHROMIUM=" >&2; exit 1; }
+	$(BIN)/python -m pytest -m browser tests/ui
 
 test-fast: $(STAMP) ## Run the tests that start neither Airflow nor a server
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
 
 test-floor: $(FLOOR)/.up-to-date ## Run the tests that need Airflow on the oldest one, 3.1
 	$(FLOOR)/bin/python -m pytest -n 2 $(FLOOR_TESTS)
 
 test-stores: $(STORES)/.up-to-date $(AZURITE)/.up-to-date ## Run the tests of the copies over S3, GCS, Azure and a local folder
-	$(STORES)/bin/python -m pytest -n 2 tests/transfers tests/dev/test_gcs.py tests/test_provider.py tests/example_dags/test_to_gcs.py
+	$(STORES)/bin/python -m pytest -n 2 tests/transfers tests/ui/test_presign_gcs.py tests/dev/test_gcs.py tests/test_provider.py tests/example_dags/test_to_gcs.py
 
 lint: $(STAMP) ## Check style, format and types
 	$(BIN)/ruff check .
@@ -67,7 +72,7 @@ build: $(STAMP) ## Build the wheel and the sdist into dist/
 	$(BIN)/uv build --quiet --out-dir dist
 
 pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade everything)
-	$(RESOLVE) --group dev -o requirements/dev.txt
+	$(RESOLVE) --group dev --group browser -o requirements/dev.txt
 	$(RESOLVE) requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
 	$(RESOLVE) --group dev requirements/stores.in -o requirements/stores.txt
 	$(RESOLVE) --group dev requirements/peers.in -o requirements/peers.txt

@@ -51,6 +51,35 @@ def get_provider_info() -> dict[str, Any]:
                 "python-module": "airflow_provider_runcomfy.transfers.runcomfy_to_object_storage",
             },
         ],
+        "extra-links": [
+            "airflow_provider_runcomfy.links.runcomfy.ResultPageLink",
+            "airflow_provider_runcomfy.links.runcomfy.StoredObjectLink",
+        ],
+        "config": {
+            "runcomfy": {
+                "description": "What the RunComfy page in Airflow's UI may show.",
+                "options": {
+                    "ui_buckets": {
+                        "description": "URIs, separated by commas, below which the page may show whatever a "
+                        "transfer's manifest names, with the API server's own identity if the connection has none: "
+                        "s3://videos, gs://clips/nightly. By default it shows what lies where the transfer's rendered "
+                        "template fields say that it stores, by a connection that has credentials.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://videos,gs://clips/nightly",
+                        "default": "",
+                    },
+                    "ui_media_hosts": {
+                        "description": "Domains, separated by commas and subdomains included, at which files that are "
+                        "stored nowhere else may be played by HTTPS.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": None,
+                        "default": "runcomfy.net,runcomfy.com",
+                    },
+                },
+            },
+        },
         "connection-types": [
             {
                 "connection-type": "runcomfy",

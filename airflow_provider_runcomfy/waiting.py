@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_runcomfy.api.errors import RunComfyError
@@ -113,7 +114,7 @@ def wait_on_worker(
     while isinstance(step, Step):
         sleep(step.delay)
         step = _take(hook, request_id, step, poller, progress)
-    return step
+    return replace(step, running_since=poller.running_since)
 
 
 def _take(hook: RunComfyHook, request_id: str, step: Step, poller: Poller, progress: Progress) -> Step | Ending:

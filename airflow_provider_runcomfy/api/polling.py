@@ -82,11 +82,13 @@ class Ending:
     :param end: how it ended.
     :param result: the result, for a success, and for a failure with its reason.
     :param reason: the last thing that went wrong, in words; for a success an error that RunComfy named beside it.
+    :param running_since: when a poll first saw it running (seconds since the epoch); None if none did.
     """
 
     end: End
     result: GenerationResult | None = None
     reason: str = ""
+    running_since: float | None = None
 
 
 class Poller:
@@ -114,6 +116,7 @@ class Poller:
         self._started = now if submitted_at is None else min(submitted_at, now)
         self._since = self._started
         self._was_queued = False
+        self._running_since: float | None = None
         self._ahead = 0
         self._deadline = deadline
         self._poll_interval = max(_SHORTEST_INTERVAL_SECONDS, poll_interval)
@@ -125,6 +128,11 @@ class Poller:
         self._last_error = ""
         self._failed_status = False
         self._looks_at_failure = 0
+
+    @property
+    def running_since(self) -> float | None:
+        """When a poll first saw the request running, in seconds since the epoch; None if none did."""
+        return self._running_since
 
     def first(self, now: float, *, delay: float = 0.0) -> Step:
         """
@@ -196,6 +204,8 @@ class Poller:
             # A run that begins after a long wait may be a short one.
             self._since = now
         self._was_queued = is_queued
+        if status.state is RequestState.IN_PROGRESS and self._running_since is None:
+            self._running_since = now
         self._ahead = (status.queue_position or 0) if is_queued else 0
 
     def _waited(self, now: float) -> float:

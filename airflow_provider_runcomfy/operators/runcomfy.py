@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from airflow_provider_runcomfy.killing import Kill
+from airflow_provider_runcomfy.links.runcomfy import ResultPageLink
 from airflow_provider_runcomfy.parameters import (
     DEFAULT_CONN_ID,
     DEFAULT_MAX_POLL_INTERVAL,
@@ -78,6 +79,7 @@ class RunComfySubmitOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("model_id", "inputs", "runcomfy_conn_id", "max_cost_usd", "media_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"inputs": "json"}
+    operator_extra_links = (ResultPageLink(),)
     ui_color = "#efe7fb"
 
     def __init__(
@@ -299,7 +301,9 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     def _finish(self, request_id: str, ending: Ending, context: Context) -> Any:
         from airflow_provider_runcomfy import finishing
         from airflow_provider_runcomfy.api.polling import End
+        from airflow_provider_runcomfy.triggers.progress_xcom import tell_ends
 
+        tell_ends({request_id: ending}, context, self.log)
         if ending.end is End.SUCCEEDED and ending.result is not None:
             return self._hand_over(ending.result, ending.reason, context)
         if ending.end is End.CANCELLED and self._kill.has_come:

@@ -11,6 +11,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy.compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_runcomfy.links.runcomfy import ResultPageLink
 from airflow_provider_runcomfy.parameters import (
     DEFAULT_CONN_ID,
     DEFAULT_MAX_POLL_INTERVAL,
@@ -50,6 +51,7 @@ class RunComfyRequestSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("request_id", "runcomfy_conn_id")
+    operator_extra_links = (ResultPageLink(),)
     ui_color = "#efe7fb"
 
     def __init__(
@@ -104,9 +106,12 @@ class RunComfyRequestSensor(BaseSensorOperator):
         """Resume when the trigger has seen the end."""
         from airflow_provider_runcomfy.failures import WAITER
         from airflow_provider_runcomfy.triggers.events import from_event
+        from airflow_provider_runcomfy.triggers.progress_xcom import tell_ends
 
         with self._telling_why_it_skips():
-            return self._results(from_event(event, WAITER), context)
+            endings = from_event(event, WAITER)
+            tell_ends(endings, context, self.log)
+            return self._results(endings, context)
 
     @contextmanager
     def _telling_why_it_skips(self) -> Iterator[None]:

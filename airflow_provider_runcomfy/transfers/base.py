@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_runcomfy.links.runcomfy import ResultPageLink, StoredObjectLink
 from airflow_provider_runcomfy.parameters import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class RunComfyTransferOperator(BaseOperator):
     :param runcomfy_conn_id: the RunComfy connection; default ``runcomfy_default``. (templated)
     """
 
+    operator_extra_links = (ResultPageLink(), StoredObjectLink())
     _batch: Batch | None = None
 
     def __init__(

@@ -18,7 +18,13 @@ def to_event(endings: dict[str, Ending]) -> dict[str, Any]:
 def _ending(request_id: str, ending: Ending) -> dict[str, Any]:
     # Of a failed request too: it says what that has cost.
     result = ending.result.as_dict(None) if ending.result else None
-    return {"request_id": request_id, "end": ending.end.value, "reason": ending.reason, "result": result}
+    return {
+        "request_id": request_id,
+        "end": ending.end.value,
+        "reason": ending.reason,
+        "result": result,
+        "running_since": ending.running_since,
+    }
 
 
 def from_event(event: Any, asker: Asker = failures.SUBMITTER) -> dict[str, Ending]:
@@ -56,4 +62,6 @@ def _read(item: dict[str, Any]) -> Ending:
     end = End(item["end"])
     carries_result = end is End.SUCCEEDED or item["result"] is not None
     result = GenerationResult.from_dict(item["result"]) if carries_result else None
-    return Ending(end, result, str(item["reason"]))
+    # An event of an older version does not have it.
+    running_since = item.get("running_since")
+    return Ending(end, result, str(item["reason"]), None if running_since is None else float(running_since))

@@ -1,4 +1,4 @@
-"""Tell people where a request stands while its task is deferred: an XCom, which the trigger writes."""
+"""Tell people where a request stands: an XCom, which the trigger writes meanwhile, and the task at the end."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_runcomfy.api.types import RequestStatus
+from airflow_provider_runcomfy.api.polling import End, Ending
+from airflow_provider_runcomfy.api.types import RequestState, RequestStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
     from airflow.sdk.types import Logger
 
     from airflow_provider_runcomfy.triggers.shared import SharedConnection
 
 #: A list with an entry for each request: ``request_id``, ``state``, ``queue_position``, and ``at``: when that was told.
+#: At the end also ``running_since``: when a poll first saw it running, in seconds since the epoch, or None.
 KEY = "progress"
 # Each write is a call to Airflow's API by the one process that serves all triggers.
 _LEAST_SECONDS = 30.0
@@ -54,6 +59,29 @@ class ProgressXCom:
         except Exception as error:
             # Whatever it was, a line for people to look at must not end a wait that was paid for.
             self._log.debug("The XCom %r could not be written: %s", KEY, type(error).__name__)
+
+
+_STATES = {
+    End.SUCCEEDED: RequestState.SUCCEEDED,
+    End.FAILED: RequestState.FAILED,
+    End.CANCELLED: RequestState.CANCELLED,
+}
+
+
+def tell_ends(endings: Mapping[str, Ending], context: Context, log: Logger) -> None:
+    """Write how the requests of a task that resumes have ended, over what its trigger wrote last."""
+    ended = {request_id: ending for request_id, ending in endings.items() if ending.end in _STATES}
+    at = pendulum.now("UTC").isoformat(timespec="seconds")
+    entries = [
+        _entry(RequestStatus(request_id, _STATES[ending.end]), at) | {"running_since": ending.running_since}
+        for request_id, ending in ended.items()
+    ]
+    if not entries:
+        return
+    try:
+        context["ti"].xcom_push(key=KEY, value=entries)
+    except Exception as error:
+        log.debug("The XCom %r could not be written: %s", KEY, type(error).__name__)
 
 
 def _entry(status: RequestStatus, at: str) -> dict[str, Any]:

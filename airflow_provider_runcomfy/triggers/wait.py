@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_runcomfy import waiting
@@ -55,7 +56,7 @@ class Wait:
         while isinstance(step, Step):
             await self._pause(step)
             step = await self._take(step)
-        return step
+        return replace(step, running_since=self._poller.running_since)
 
     async def _pause(self, step: Step) -> None:
         if step.reread_connection:

@@ -120,6 +120,19 @@ def test_the_pace_of_a_run_counts_from_its_begin_so_that_a_short_one_is_not_wait
     assert steps == [Step(STATUS, pytest.approx(delay)) for delay in (30, 30, 5, 7)]
 
 
+def test_it_knows_when_a_poll_first_saw_the_request_running() -> None:
+    seen = poller()
+    assert seen.running_since is None
+    for state, now in [
+        (RequestState.IN_QUEUE, START + 5),
+        (RequestState.IN_PROGRESS, START + 12),
+        (RequestState.IN_PROGRESS, START + 20),
+    ]:
+        seen.on_status(status(state), now)
+
+    assert seen.running_since == START + 12
+
+
 @pytest.mark.parametrize(("spread", "delay"), [(0.0, 4.5), (0.5, 5.0), (1.0, 5.5)])
 def test_the_polls_of_many_waiters_are_spread(spread: float, delay: float) -> None:
     assert poller(spread=spread).on_status(status(RequestState.IN_QUEUE), START) == Step(STATUS, pytest.approx(delay))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from airflow.sdk import DAG, task
@@ -41,7 +43,23 @@ def test_generate_returns_the_result(sandbox: Sandbox, run_dag: RunDag, model_id
     assert result["cost_usd"] == request["charged_usd"]
     assert result["media"] == [{"url": result["output"]["video"], "kind": "video"}]
     assert xcom(run, "make", "url") == result["output"]["video"]
+    assert xcom(run, "make", "_link_ResultPageLink") == f"/runcomfy/page/generate/{quote(run.run_id, safe='')}/make/-1"
+    [told] = xcom(run, "make", "progress")
+    assert (told["request_id"], told["state"]) == (request["request_id"], "succeeded")
     assert count(sandbox)["submit"] == 1
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "on the worker"])
+def test_generate_tells_since_when_it_ran(sandbox: Sandbox, run_dag: RunDag, deferrable: bool) -> None:
+    sandbox.add_fault("status", code=200, body={"status": "in_progress"}, calls=["status"], times=1)
+    with DAG("tells_since_when", schedule=None) as dag:
+        RunComfyGenerateOperator(task_id="make", model_id=PRO, inputs=CLIP, deferrable=deferrable, **QUICK)
+    began = time.time()
+
+    run = run_dag(dag)
+
+    [told] = xcom(run, "make", "progress")
+    assert began <= told["running_since"] <= time.time()
 
 
 @needs_task_state_store

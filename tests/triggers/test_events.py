@@ -30,6 +30,7 @@ RESULT = GenerationResult(
         Ending(End.SUCCEEDED, RESULT),
         *(Ending(end, None, "why") for end in End if end is not End.SUCCEEDED),
         Ending(End.FAILED, GenerationResult("r-1", RequestState.FAILED, cost_usd=0.1), "why, and what it cost"),
+        Ending(End.SUCCEEDED, RESULT, "seen running", running_since=1795687230.5),
     ],
     ids=lambda ending: f"{ending.end.value} {ending.reason}",
 )
@@ -37,6 +38,13 @@ def test_an_event_brings_every_ending_back(ending: Ending) -> None:
     event = json.loads(json.dumps(to_event({"r-1": ending})))
 
     assert from_event(event) == {"r-1": ending}
+
+
+def test_an_event_of_an_older_version_does_not_say_since_when_it_ran() -> None:
+    event = to_event({"r-1": Ending(End.SUCCEEDED, RESULT, running_since=7.0)})
+    del event["endings"][0]["running_since"]
+
+    assert from_event(event) == {"r-1": Ending(End.SUCCEEDED, RESULT)}
 
 
 def succeeded(**changes: Any) -> dict[str, Any]:
@@ -56,6 +64,7 @@ def succeeded(**changes: Any) -> dict[str, Any]:
         pytest.param({"status": "success"}, id="another trigger's"),
         pytest.param(succeeded(end="finished"), id="unknown end"),
         pytest.param(succeeded(result=None), id="a success without its result"),
+        pytest.param(succeeded(running_since="noon"), id="a time that is none"),
         pytest.param(succeeded(result={"state": "succeeded"}), id="a success without its media"),
     ],
 )

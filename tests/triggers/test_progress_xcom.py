@@ -10,10 +10,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse, SetXCom
 
+from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import RequestState, RequestStatus
 from airflow_provider_runcomfy.sandbox.server import Sandbox
 from airflow_provider_runcomfy.triggers import progress_xcom
-from airflow_provider_runcomfy.triggers.progress_xcom import ProgressXCom
+from airflow_provider_runcomfy.triggers.progress_xcom import ProgressXCom, tell_ends
 from tests.triggers.waiting import a_trigger, events_of, submit
 
 UNMAPPED = SimpleNamespace(dag_id="d", run_id="r", task_id="clip", map_index=None)
@@ -142,3 +143,46 @@ async def test_a_trigger_tells(supervisor: Supervisor, full: Sandbox) -> None:
 
     [xcom] = supervisor.written
     assert [(entry["state"], entry["queue_position"]) for entry in xcom.value] == [("in_queue", 0)]
+
+
+class Resumed:
+    """A task instance that keeps what it pushes."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.pushed: dict[str, Any] = {}
+        self._error = error
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        if self._error:
+            raise self._error
+        self.pushed[key] = value
+
+
+def tell(ti: Resumed, **endings: Ending) -> None:
+    context: Any = {"ti": ti}
+    log: Any = SimpleNamespace(debug=lambda *_: None)
+    tell_ends(endings, context, log)
+
+
+@pytest.mark.parametrize(
+    ("end", "state"), [(End.SUCCEEDED, "succeeded"), (End.FAILED, "failed"), (End.CANCELLED, "cancelled")]
+)
+def test_the_task_tells_how_it_ended_and_since_when_it_ran(end: End, state: str) -> None:
+    ti = Resumed()
+
+    tell(ti, r=Ending(end, running_since=12.5))
+
+    [entry] = ti.pushed["progress"]
+    assert entry.pop("at")
+    assert entry == {"request_id": "r", "state": state, "queue_position": None, "running_since": 12.5}
+
+
+@pytest.mark.parametrize("end", [End.TIMED_OUT, End.NOT_FOUND, End.FORBIDDEN, End.UNAUTHENTICATED])
+def test_what_the_trigger_wrote_last_stays_where_the_end_is_not_known(end: End) -> None:
+    ti = Resumed()
+    tell(ti, r=Ending(end))
+    assert ti.pushed == {}
+
+
+def test_a_task_ends_as_it_does_whatever_becomes_of_its_xcom() -> None:
+    tell(Resumed(AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))), r=Ending(End.SUCCEEDED))

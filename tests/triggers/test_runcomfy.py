@@ -33,6 +33,15 @@ async def test_one_event_with_everything_that_the_resume_needs(sandbox: Sandbox)
     assert json.loads(json.dumps(event)) == event
 
 
+async def test_the_event_says_since_when_it_was_seen_running(sandbox: Sandbox) -> None:
+    sandbox.add_fault("status", code=200, body={"status": "in_progress"}, calls=["status"], times=2)
+    began = time.time()
+
+    [event] = await events_of(a_trigger(submit(sandbox)))
+
+    assert began <= event["endings"][0]["running_since"] <= time.time()
+
+
 async def test_several_requests_end_in_one_event(sandbox: Sandbox) -> None:
     ids = [submit(sandbox) for _ in range(5)]
 
