@@ -27,6 +27,7 @@ _HEAVY = {
     "airflow.triggers",
     "fsspec",
     "google",
+    "openlineage",
 }
 _LISTING = """
 import sys
