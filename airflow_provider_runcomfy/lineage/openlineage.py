@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Any
 
 from airflow.providers.openlineage.extractors import OperatorLineage
 from openlineage.client.event_v2 import Dataset, InputDataset, OutputDataset
-from openlineage.client.facet_v2 import output_statistics_output_dataset
+from openlineage.client.facet_v2 import DatasetFacet, output_statistics_output_dataset
 
 from airflow_provider_runcomfy.lineage.facets import (
     FILE,
@@ -21,7 +22,7 @@ from airflow_provider_runcomfy.lineage.facts import Copy, Facts, Request
 from airflow_provider_runcomfy.lineage.names import model_name, object_name, request_name
 
 
-def of_generation(facts: Facts | None, *, has_succeeded: bool) -> OperatorLineage | None:
+def of_generation(facts: Facts | None, *, has_succeeded: bool) -> OperatorLineage[Any, Any] | None:
     """Return the lineage of a task that submits: from the model to the request, which is what came of it."""
     if facts is None or facts.namespace is None:
         return None
@@ -38,7 +39,7 @@ def of_generation(facts: Facts | None, *, has_succeeded: bool) -> OperatorLineag
     )
 
 
-def of_copies(facts: Facts | None) -> OperatorLineage | None:
+def of_copies(facts: Facts | None) -> OperatorLineage[Any, Any] | None:
     """Return the lineage of a transfer: from the requests to the objects, of which a transfer that failed has none."""
     if facts is None or facts.namespace is None:
         return None
@@ -57,7 +58,7 @@ def of_copies(facts: Facts | None) -> OperatorLineage | None:
     )
 
 
-def _lineage(facts: Facts, inputs: Iterable[Dataset], outputs: Iterable[Dataset]) -> OperatorLineage:
+def _lineage(facts: Facts, inputs: Iterable[Dataset], outputs: Iterable[Dataset]) -> OperatorLineage[Any, Any]:
     costs = [request.cost_usd for request in facts.requests]
     known = [cost for cost in costs if cost is not None]
     total = sum(known) if known and len(known) == len(costs) else None
@@ -65,7 +66,7 @@ def _lineage(facts: Facts, inputs: Iterable[Dataset], outputs: Iterable[Dataset]
     return OperatorLineage(inputs=list(inputs), outputs=list(outputs), run_facets={REQUESTS: facet})
 
 
-def _facets(request: Request) -> dict[str, RunComfyRequestDatasetFacet]:
+def _facets(request: Request) -> dict[str, DatasetFacet]:
     facet = RunComfyRequestDatasetFacet(request.request_id, request.model_id, request.state, request.cost_usd)
     return {REQUEST: facet}
 

@@ -15,13 +15,13 @@ class TellsOfGeneration:
 
     _facts: Facts | None = None
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Return what OpenLineage is told of a success."""
         from airflow_provider_runcomfy.lineage.openlineage import of_generation
 
         return of_generation(self._facts, has_succeeded=True)
 
-    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage | None:
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Return what OpenLineage is told of a failure: the request, which may have cost something, as a facet."""
         from airflow_provider_runcomfy.lineage.openlineage import of_generation
 
@@ -33,12 +33,12 @@ class TellsOfCopies:
 
     _facts: Facts | None = None
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Return what OpenLineage is told of a success."""
         from airflow_provider_runcomfy.lineage.openlineage import of_copies
 
         return of_copies(self._facts)
 
-    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage | None:
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Return what OpenLineage is told of a failure: no object, although some may have been copied."""
         return self.get_openlineage_facets_on_complete(task_instance)

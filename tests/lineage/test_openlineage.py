@@ -39,12 +39,13 @@ def of_copies(facts: Facts | None) -> Any:
 
 
 def as_sent(lineage: Any) -> Any:
-    """Return lineage as a backend gets it, without what every facet has."""
+    """Return lineage as a backend gets it, without what every facet has, and without what is empty."""
     from openlineage.client.serde import Serde
 
     def bare(value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: bare(item) for name, item in value.items() if name not in ("_producer", "_schemaURL")}
+            told = {name: item for name, item in value.items() if name not in ("_producer", "_schemaURL")}
+            return {name: bare(item) for name, item in told.items() if item not in ({}, [])}
         return [bare(item) for item in value] if isinstance(value, list) else value
 
     return None if lineage is None else bare(json.loads(Serde.to_json(lineage)))
