@@ -61,7 +61,7 @@ with DAG(
 ) as reel_dag:
 
     @task
-    def reel(triggering_asset_events: Any) -> dict[str, Any]:
+    def reel(triggering_asset_events: Any = None) -> dict[str, Any]:
         """Join the clips that have arrived, and say what they have cost."""
         events = triggering_asset_events[CLIPS]
         # An object that was copied by two runs has two events.

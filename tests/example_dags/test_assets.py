@@ -96,6 +96,10 @@ def test_the_clips_start_the_dag_that_edits_them_and_the_lineage_leads_from_mode
                 "cost_usd": costs[line["request_id"]],
             }
 
+        # Each has told of its request in another process than the one that submitted it.
+        deferred = [event.key for event in client.state_events(NAME, run_id) if event.state == "deferred"]
+        assert sorted(deferred) == [TaskKey(NAME, "generate", index) for index in (0, 1)]
+
         # The tasks have ended before OpenLineage is told.
         here = runcomfy.url.replace("http://", "runcomfy://")
         generated, copied = f"{NAME}.generate", f"{NAME}.copy"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from types import ModuleType
 from typing import Any
@@ -103,18 +102,17 @@ def test_where_nobody_listens_the_connection_is_not_read(monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("listening")
 def test_a_connection_that_is_gone_fails_no_task(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("RUNCOMFY_TOKEN", raising=False)
     task = generate(runcomfy_conn_id="no_such_connection")
-    caplog.set_level(logging.WARNING)
     context = resumed(task, Ending(End.SUCCEEDED, RESULT))
     assert context["ti"].xcoms == {"url": RESULT.media[0].url}
     assert task.get_openlineage_facets_on_complete(None) is None
-    assert "OpenLineage is not told of request r-1: " in caplog.text
+    assert "OpenLineage is not told of request r-1: " in capfd.readouterr().out
 
 
-def test_its_outlets_get_an_event_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_outlets_get_an_event_of_the_request() -> None:
     context = resumed(generate(outlets=[ALIAS]), Ending(End.SUCCEEDED, RESULT))
     [event] = context["outlet_events"][ALIAS].asset_alias_events
     assert event.dest_asset_key.uri == "runcomfy://requests/r-1"

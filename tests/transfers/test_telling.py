@@ -67,10 +67,10 @@ def test_of_an_id_alone_the_cost_is_what_runcomfy_says_in_the_answer_that_names_
     runcomfy: RunComfy, folder: LocalTarget
 ) -> None:
     url = runcomfy.server.add("/a.mp4", File(SMALL))
-    runcomfy.says("r-1", status="succeeded", output={"video": url}, cost_usd=0.42)
+    runcomfy.says("r-1", status="succeeded", output={"video": url}, cost=0.42)
     [event] = copied(folder.operator(outlets=[ALIAS]))
     assert (event["model_id"], event["cost_usd"]) == (None, 0.42)
-    assert [asked.path for asked in runcomfy.server.asked] == ["/v1/requests/r-1/result", "/a.mp4"]
+    assert [asked.path for asked in runcomfy.server.asked] == ["/v1/requests/r-1/result?include_cost=true", "/a.mp4"]
 
 
 def test_where_runcomfy_does_not_say_what_it_cost_the_upstream_task_does(
