@@ -23,6 +23,18 @@ class GivenRequest:
         model_id = self.result.get("model_id")
         return str(model_id) if is_model_id(model_id) else None
 
+    @property
+    def state(self) -> str | None:
+        """The state that the result names; None where it names none."""
+        state = self.result.get("state")
+        return state if isinstance(state, str) else None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What the request cost, if the result says so."""
+        cost_usd = self.result.get("cost_usd")
+        return cost_usd if isinstance(cost_usd, int | float) and not isinstance(cost_usd, bool) else None
+
 
 def given_requests(value: Any, *, parameter: str = "request_id") -> list[GivenRequest]:
     """

@@ -89,6 +89,15 @@ class AirflowClient:
         run = self._call("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
         return str(run["dag_run_id"])
 
+    def run_ids(self, dag_id: str) -> list[str]:
+        """Return the ids of the Dag's runs, oldest first."""
+        runs = self._call("GET", f"/dags/{dag_id}/dagRuns", params={"order_by": "run_after", "limit": 100})
+        return [str(run["dag_run_id"]) for run in runs["dag_runs"]]
+
+    def asset_events(self) -> list[dict[str, Any]]:
+        """Return every asset event that Airflow has, oldest first."""
+        return list(self._call("GET", "/assets/events", params={"order_by": "timestamp", "limit": 100})["asset_events"])
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of the run."""
         return str(self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])

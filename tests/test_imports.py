@@ -29,6 +29,7 @@ _HEAVY = {
     "airflow.triggers",
     "fsspec",
     "google",
+    "openlineage",
 }
 _LISTING = """
 import sys

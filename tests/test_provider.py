@@ -20,6 +20,10 @@ MODULES = [
 if not find_spec("airflow.providers.google"):
     # Imported where that is: `make test-stores`.
     MODULES.remove("airflow_provider_runcomfy.transfers.gcs_store")
+if not find_spec("airflow.providers.openlineage"):
+    # It has no place in the environment of the oldest Airflow.
+    for told in ("facets", "openlineage"):
+        MODULES.remove(f"airflow_provider_runcomfy.lineage.{told}")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from airflow_provider_runcomfy.killing import Kill
+from airflow_provider_runcomfy.lineage.telling import TellsOfGeneration
 from airflow_provider_runcomfy.links.runcomfy import ResultPageLink
 from airflow_provider_runcomfy.parameters import (
     DEFAULT_CONN_ID,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 # Everything else is imported when a task runs: Dag files, which import this one, are parsed every few seconds.
 
 
-class RunComfySubmitOperator(BaseOperator):
+class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
     """
     Submit a generation to RunComfy and return its ``request_id``, without waiting for it.
 
@@ -113,7 +114,11 @@ class RunComfySubmitOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Submit, or return what an earlier try submitted."""
-        return self._obtain(self._hook(), context).request_id
+        from airflow_provider_runcomfy.lineage import generation
+
+        request_id = self._obtain(self._hook(), context).request_id
+        self._facts = generation.submitted(self, request_id)
+        return request_id
 
     def _hook(self) -> RunComfyHook:
         from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
@@ -152,6 +157,8 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     Map prompts that people have written with ``expand(inputs=...)``, which takes upstream data as they are. Airflow
     renders the dicts that ``expand_kwargs()`` gets from upstream tasks as templates once more, so there a hostile
     prompt runs as Jinja.
+
+    ``outlets`` with an ``AssetAlias`` get an asset event of the request, with its model and cost.
 
     ``model_id``, ``inputs``, ``runcomfy_conn_id``, ``validate_inputs``, ``on_unknown_submission``, ``on_clear``,
     ``max_cost_usd``, ``media_conn_id`` and ``media_url_seconds`` are those of :class:`RunComfySubmitOperator`, and so
@@ -301,11 +308,13 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
     def _finish(self, request_id: str, ending: Ending, context: Context) -> Any:
         from airflow_provider_runcomfy import finishing
         from airflow_provider_runcomfy.api.polling import End
+        from airflow_provider_runcomfy.lineage import generation
         from airflow_provider_runcomfy.triggers.progress_xcom import tell_ends
 
         tell_ends({request_id: ending}, context, self.log)
         if ending.end is End.SUCCEEDED and ending.result is not None:
             return self._hand_over(ending.result, ending.reason, context)
+        self._facts = generation.ended(self, request_id, ending)
         if ending.end is End.CANCELLED and self._kill.has_come:
             raise finishing.cancelled_by_kill(request_id, context, self.log)
         cancel = None
@@ -317,8 +326,11 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
 
     def _hand_over(self, result: GenerationResult, remark: str | None, context: Context) -> Any:
         from airflow_provider_runcomfy.finishing import hand_over
+        from airflow_provider_runcomfy.lineage import generation
 
-        return hand_over(result, self.model_id, context, self.log, remark=remark or "")
+        handed_over = hand_over(result, self.model_id, context, self.log, remark=remark or "")
+        self._facts = generation.succeeded(self, result, context)
+        return handed_over
 
 
 class RunComfyCancelOperator(BaseOperator):

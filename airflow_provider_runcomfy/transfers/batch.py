@@ -57,6 +57,8 @@ class Batch:
         self._log = log
         self._results = Results(conn_id, store, template, record)
         self._copier = Copier(store, record, policy, self._results.fresh, replace)
+        #: What `land` has found to copy: in the order of the manifest, if all were copied.
+        self.files: list[SourceFile] = []
 
     def land(self, requests: Sequence[GivenRequest]) -> list[dict[str, Any]]:
         """
@@ -67,7 +69,7 @@ class Batch:
         for request_id in self._record.earlier_requests():
             self._copier.clean_up(request_id)
         found = self._each(requests, self._files_of, OF_ONE_REQUEST)
-        files = list(chain.from_iterable(found.done))
+        self.files = files = list(chain.from_iterable(found.done))
         refuse_shared_keys(files)
         with self._store.writing(min(FILES_AT_ONCE, max(1, len(files)))):
             landed = self._each(files, self._copier.land, (*OF_ONE_FILE, *OF_ONE_REQUEST))

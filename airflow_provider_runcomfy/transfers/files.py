@@ -32,7 +32,8 @@ class SourceFile:
     """
     One file of a request's result, and the key under which it is stored.
 
-    ``index`` is its place among the ``files`` that the request has.
+    ``index`` is its place among the ``files`` that the request has; ``cost_usd`` is what the whole request cost, where
+    that is known.
     """
 
     request_id: str
@@ -41,6 +42,7 @@ class SourceFile:
     medium: MediaFile
     key: str
     model_id: str | None = None
+    cost_usd: float | None = None
 
     @property
     def source_url(self) -> str:
@@ -86,7 +88,13 @@ class SourceFile:
         return f"Request {self.request_id}, file {self.index}"
 
 
-def files_of(request_id: str, media: Iterable[MediaFile], template: str, model_id: str | None) -> list[SourceFile]:
+def files_of(
+    request_id: str,
+    media: Iterable[MediaFile],
+    template: str,
+    model_id: str | None,
+    cost_usd: float | None = None,
+) -> list[SourceFile]:
     """Return a request's files, each with its key."""
     media = list(media)
     return [
@@ -103,6 +111,7 @@ def files_of(request_id: str, media: Iterable[MediaFile], template: str, model_i
                 ext=extension(medium.url, medium.kind),
             ),
             model_id=model_id,
+            cost_usd=cost_usd,
         )
         for index, medium in enumerate(media)
     ]

@@ -91,7 +91,7 @@ class Results:
                 ) from None
             log.warning("%s Going by what is known of its %d file(s) without it.", error, len(files))
             return files
-        return self._files(request, _media_of(result, request))
+        return self._files(request, _media_of(result, request), result.cost_usd)
 
     def fresh(self, file: SourceFile) -> SourceFile:
         """
@@ -122,8 +122,9 @@ class Results:
         found: RunComfyHook = self._of_thread.hook
         return found
 
-    def _files(self, request: GivenRequest, media: list[MediaFile]) -> list[SourceFile]:
-        return files_of(request.request_id, media, self._template, request.model_id)
+    def _files(self, request: GivenRequest, media: list[MediaFile], cost_usd: float | None = None) -> list[SourceFile]:
+        cost_usd = request.cost_usd if cost_usd is None else cost_usd
+        return files_of(request.request_id, media, self._template, request.model_id, cost_usd)
 
     def _stored(self, request: GivenRequest) -> list[SourceFile]:
         """Return the files that the objects' own metadata tell of, if they are complete; else none."""
@@ -184,7 +185,7 @@ def _described(request: GivenRequest, index: int, key: str, metadata: Mapping[st
         return None
     medium = MediaFile(metadata.get(SOURCE, ""), MediaKind(kind))
     model_id = request.model_id or metadata.get(MODEL_ID)
-    return SourceFile(request.request_id, index, int(files), medium, key, model_id)
+    return SourceFile(request.request_id, index, int(files), medium, key, model_id, request.cost_usd)
 
 
 def _handed_on(request: GivenRequest) -> list[MediaFile]:

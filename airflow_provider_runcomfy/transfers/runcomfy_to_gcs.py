@@ -23,6 +23,9 @@ class RunComfyToGCSOperator(RunComfyTransferOperator):
     The identity needs storage.objects.create and storage.objects.get in the bucket, storage.objects.delete for
     ``replace``, and storage.objects.update to add a file's SHA-256 to its object's metadata.
 
+    ``outlets`` with an ``AssetAlias`` get an asset event for each object, with request, model, hash and cost; a plain
+    ``Asset`` gets that where there is one object. A retry and a clear give the events of all objects once more.
+
     :param request_id: an id, a result as generate and the sensor return it, or a list of either. (templated)
     :param bucket_name: the bucket. (templated)
     :param object_name: the name of each object; ``{request_id}``, ``{index}`` (from 0, among the files of one

@@ -24,6 +24,9 @@ class RunComfyToObjectStorageOperator(RunComfyTransferOperator):
     there is a file's copy, both may be read once more. The files are streamed: neither the disk nor, beyond 30 MiB,
     the memory of the worker holds them. A file is there whole or not at all.
 
+    ``outlets`` with an ``AssetAlias`` get an asset event for each object, with request, model, hash and cost; a plain
+    ``Asset`` gets that where there is one object. A retry and a clear give the events of all objects once more.
+
     :param request_id: an id, a result as generate and the sensor return it, or a list of either. (templated)
     :param destination: where each file goes, say ``abfs://container/clips/{request_id}/{index}.{ext}`` or
         ``file:///mnt/clips/{request_id}/{index}.{ext}``; ``{request_id}``, ``{index}`` (from 0, among the files of one

@@ -20,6 +20,9 @@ class RunComfyToS3Operator(RunComfyTransferOperator):
     neither the disk nor, beyond a few parts of 6 MiB, the memory of the worker holds them. An object is there whole or
     not at all. Needs the extra ``amazon``.
 
+    ``outlets`` with an ``AssetAlias`` get an asset event for each object, with request, model, hash and cost; a plain
+    ``Asset`` gets that where there is one object. A retry and a clear give the events of all objects once more.
+
     :param request_id: an id, a result as generate and the sensor return it, or a list of either. (templated)
     :param s3_bucket: the bucket. (templated)
     :param s3_key: the key of each file; ``{request_id}``, ``{index}`` (from 0, among the files of one request),
