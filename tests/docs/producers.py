@@ -11,10 +11,10 @@ from datetime import timedelta
 from airflow.sdk.exceptions import AirflowException
 from tenacity import Retrying, stop_after_attempt
 
-from airflow_provider_runcomfy import failures, posting
+from airflow_provider_runcomfy import posting
 from airflow_provider_runcomfy.api.client import RunComfyClient
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
-from tests.docs.stage import Produce, Stage
+from tests.docs.stage import CLIP, Produce, Stage
 from tests.runcomfy import PRO, STANDARD, connection_to
 from tests.transfers.copying import LARGE
 from tests.transfers.file_server import File, Halt
@@ -161,9 +161,9 @@ def _(stage: Stage) -> None:
 @causes("somebody cancelled the request")
 def _(stage: Stage) -> None:
     sandbox = stage.connect(queue_seconds=1000)
-    with RunComfyHook().client as client:
-        request_id = client.submit(client.prepare_submit(PRO, {"prompt": "A cat", "duration": 3}))
-        client.cancel(request_id)
+    hook = RunComfyHook()
+    request_id = hook.submit(PRO, CLIP)
+    hook.cancel(request_id)
     assert sandbox.requests()[0]["state"] == "cancelled"
     stage.wait(request_id)
 

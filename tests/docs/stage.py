@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Stage:
         sensor = RunComfyRequestSensor(
             task_id="wait", request_id=request_id, deferrable=False, poke_interval=0.05, **given
         )
-        self.ti.start_date = datetime.now(timezone.utc)  # type: ignore[attr-defined]
+        self.ti.start_date = datetime.now(UTC)  # type: ignore[attr-defined]
         return sensor.execute(context_of(self.ti, self.store))
 
     @cached_property

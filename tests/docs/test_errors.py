@@ -13,7 +13,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy import exceptions
-from airflow_provider_runcomfy.compat import AirflowFailException
+from airflow_provider_runcomfy.compat import AirflowFailException, AirflowSensorTimeout
 from airflow_provider_runcomfy.transfers.copying import OtherObjectError
 from airflow_provider_runcomfy.transfers.results import ResultNotYetError
 from airflow_provider_runcomfy.transfers.source import CopyStoppedError
@@ -69,7 +69,8 @@ def test_what_a_row_says_is_what_happens(stage: Stage, row: Row) -> None:
     said = str(caught.value)
     assert type(caught.value).__name__ == row.error, said
     assert row.fits(said), said
-    is_retried = not isinstance(caught.value, AirflowFailException)
+    # Airflow retries neither of them.
+    is_retried = not isinstance(caught.value, AirflowFailException | AirflowSensorTimeout)
     assert is_retried == row.retried.startswith("yes")
     if row.money.startswith("nothing") and "sandbox" in vars(stage):
         assert stage.sandbox.requests() == []
