@@ -27,7 +27,7 @@ DISTRIBUTED := .venv-distributed
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-ui test-floor test-stores lint format build pins clean faults distributed
+.PHONY: help env demo test test-fast test-ui test-floor test-stores lint format build docs pins clean faults distributed
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,18 +69,21 @@ format: $(STAMP) ## Mend style and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(STAMP) ## Build the documentation into .docs/ (open .docs/index.html); any warning is an error
+	$(BIN)/sphinx-build -W --keep-going --quiet -n -b html -d .docs/.doctrees docs .docs
+
 build: $(STAMP) ## Build the wheel and the sdist into dist/
 	$(BIN)/uv build --quiet --out-dir dist
 
 pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade everything)
-	$(RESOLVE) --group dev --group browser --group lineage -o requirements/dev.txt
+	$(RESOLVE) --group dev --group browser --group docs --group lineage -o requirements/dev.txt
 	$(RESOLVE) requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
 	$(RESOLVE) --group dev requirements/stores.in -o requirements/stores.txt
 	$(RESOLVE) --group dev requirements/peers.in -o requirements/peers.txt
 	$(RESOLVE) --group dev requirements/distributed.in -o requirements/distributed.txt
 
 clean: ## Remove the environments, caches and everything built
-	rm -rf $(VENV) $(FLOOR) $(STORES) $(PEERS) $(DISTRIBUTED) $(AZURITE) .demo .faults .distributed dist \
+	rm -rf $(VENV) $(FLOOR) $(STORES) $(PEERS) $(DISTRIBUTED) $(AZURITE) .demo .faults .distributed .docs dist \
 	    .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

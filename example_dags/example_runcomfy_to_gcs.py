@@ -18,6 +18,7 @@ with DAG(
     params={"bucket": Param("videos", type="string", description="GCS bucket that the clip goes to")},
     doc_md=__doc__,
 ) as dag:
+    # [START howto_operator_runcomfy_generate]
     generate = RunComfyGenerateOperator(
         task_id="generate",
         model_id="kling/kling-3.0/standard/text-to-video",
@@ -28,6 +29,7 @@ with DAG(
             "sound": False,
         },
     )
+    # [END howto_operator_runcomfy_generate]
 
     # [START howto_operator_runcomfy_to_gcs]
     RunComfyToGCSOperator(
