@@ -118,7 +118,7 @@ def _(stage: Stage) -> None:
     stage.generate()
 
 
-@causes("a submit got no answer, and `on_unknown_submission=\"resubmit\"`")
+@causes('a submit got no answer, and `on_unknown_submission="resubmit"`')
 def _(stage: Stage) -> None:
     stage.sandbox.add_fault("lost_answer")
     stage.generate(on_unknown_submission="resubmit")
