@@ -139,7 +139,7 @@ def test_a_stored_clip_comes_from_the_bucket_by_a_signed_url(visit: Any, shown: 
 def test_the_link_of_the_task_opens_the_plain_page_where_it_plays_under_its_own_policy(
     visit: Any, shown: Stage
 ) -> None:
-    window = visit(f"/dags/clips/runs/{shown.run_id}/tasks/generate/mapped/0")
+    window = visit(f"/dags/clips/runs/{shown.run_id}/tasks/generate/mapped/0/details")
     window.page.get_by_role("link", name="Clips", exact=True).click()
     window.page.wait_for_url("**/runcomfy/page/**")
 
