@@ -251,6 +251,10 @@ def test_it_is_at_home_in_light_and_dark_and_in_a_narrow_window(visit: Any, show
             # The first frame of a clip may be black.
             video.evaluate("video => new Promise(done => { video.onseeked = done; video.currentTime = 1; })")
         window.page.locator(".rc-clips").evaluate("clips => clips.scrollIntoView()")
+        # What was out of sight is painted anew by the next frame.
+        for video in window.page.locator("article video").all()[:4]:
+            video.evaluate("video => new Promise(done => { video.onseeked = done; video.currentTime = 1.5; })")
+        window.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         _keep(window, f"{name}-{theme}")
         window.page.set_viewport_size(narrow)
         width = window.page.evaluate("document.querySelector('.rc-clips').scrollWidth")
