@@ -139,7 +139,7 @@ def test_a_stored_clip_comes_from_the_bucket_by_a_signed_url(visit: Any, shown: 
 def test_the_link_of_the_task_opens_the_plain_page_where_it_plays_under_its_own_policy(
     visit: Any, shown: Stage
 ) -> None:
-    window = visit(f"/dags/clips/runs/{shown.run_id}/tasks/generate/mapped/0")
+    window = visit(f"/dags/clips/runs/{shown.run_id}/tasks/generate/mapped/0/details")
     window.page.get_by_role("link", name="Clips", exact=True).click()
     window.page.wait_for_url("**/runcomfy/page/**")
 
@@ -251,6 +251,10 @@ def test_it_is_at_home_in_light_and_dark_and_in_a_narrow_window(visit: Any, show
             # The first frame of a clip may be black.
             video.evaluate("video => new Promise(done => { video.onseeked = done; video.currentTime = 1; })")
         window.page.locator(".rc-clips").evaluate("clips => clips.scrollIntoView()")
+        # What was out of sight is painted anew by the next frame.
+        for video in window.page.locator("article video").all()[:4]:
+            video.evaluate("video => new Promise(done => { video.onseeked = done; video.currentTime = 1.5; })")
+        window.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         _keep(window, f"{name}-{theme}")
         window.page.set_viewport_size(narrow)
         width = window.page.evaluate("document.querySelector('.rc-clips').scrollWidth")
