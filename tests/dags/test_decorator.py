@@ -29,8 +29,8 @@ pytestmark = pytest.mark.slow
 
 MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "on the worker"])
 HOSTILE = "{{ 6 * 7 }}"
-#: What a deferred task pushes besides, for people.
-PROGRESS = {"progress"}
+#: What a task pushes besides, for people.
+FOR_PEOPLE = {"progress", "_link_ResultPageLink"}
 
 
 def prompts(sandbox: Sandbox) -> list[str]:
@@ -61,7 +61,7 @@ def test_the_function_gives_the_inputs_and_the_task_returns_the_result(
     assert xcom(run, "clip", "request_id") == request["request_id"]
     assert xcom(run, "clip", "url") == result["media"][0]["url"] == result["output"]["video"]
     # The function's annotation, a dict, splits nothing.
-    assert xcom_keys(run, "clip") - PROGRESS == {"return_value", "request_id", "url"}
+    assert xcom_keys(run, "clip") - FOR_PEOPLE == {"return_value", "request_id", "url"}
     assert count(sandbox)["submit"] == 1
 
 
@@ -372,4 +372,11 @@ def test_the_typed_signature_is_that_of_generate() -> None:
 
 
 def test_the_inputs_are_no_template_field() -> None:
-    assert set(_RunComfyDecoratedOperator.template_fields) == {"op_args", "op_kwargs", "model_id", "runcomfy_conn_id"}
+    assert set(_RunComfyDecoratedOperator.template_fields) == {
+        "op_args",
+        "op_kwargs",
+        "model_id",
+        "runcomfy_conn_id",
+        "max_cost_usd",
+        "media_conn_id",
+    }

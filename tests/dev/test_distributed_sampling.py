@@ -13,7 +13,7 @@ from dev.distributed.sampling import Sampler
 # It burns CPU in a child that ends, then starts one in a session of its own, which stays.
 PROGRAM = """
 import subprocess, sys
-burn = "import time\\nwhile time.process_time() < 0.3: pass"
+burn = "import time\\nwhile time.process_time() < 0.5: pass"
 subprocess.run([sys.executable, "-c", burn])
 child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
 print(flush=True)

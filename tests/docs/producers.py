@@ -67,6 +67,25 @@ def _(stage: Stage) -> None:
     stage.generate(inputs={"prompt": "A cat", "duration": 20})
 
 
+@causes("the submit may cost more than `max_cost_usd`")
+def _(stage: Stage) -> None:
+    assert stage.sandbox
+    stage.generate(max_cost_usd=0.01)
+
+
+@causes("there is a `max_cost_usd`, and nobody can say what the submit costs")
+def _(stage: Stage) -> None:
+    assert stage.sandbox
+    stage.generate(model_id="nobody/has/this-model", max_cost_usd=1)
+
+
+@causes("no URL can be signed for an input in a store")
+def _(stage: Stage) -> None:
+    assert stage.sandbox
+    inputs = {"prompt": "A cat", "image_url": "s3://frames/cat.png", "reference_images": ["gs://frames/dog.png"]}
+    stage.generate(model_id="sandbox/image-to-video", inputs=inputs, media_conn_id="mine")
+
+
 @causes("the upstream task gave no request id")
 def _(stage: Stage) -> None:
     stage.wait(None)

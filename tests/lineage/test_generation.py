@@ -107,7 +107,7 @@ def test_a_connection_that_is_gone_fails_no_task(
     monkeypatch.delenv("RUNCOMFY_TOKEN", raising=False)
     task = generate(runcomfy_conn_id="no_such_connection")
     context = resumed(task, Ending(End.SUCCEEDED, RESULT))
-    assert context["ti"].xcoms == {"url": RESULT.media[0].url}
+    assert context["ti"].xcoms["url"] == RESULT.media[0].url
     assert task.get_openlineage_facets_on_complete(None) is None
     assert "OpenLineage is not told of request r-1: " in capfd.readouterr().out
 
