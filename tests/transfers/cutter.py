@@ -60,11 +60,11 @@ class Cutter:
                 if self._left < 0 and counts:
                     over += len(piece)
                     if over > self._longest:
-                        return self._cut_one(start, end) if self._longest else self._cut()
+                        return self._reset(start, end) if self._longest else self._cut()
                 end.sendall(piece)
         return None
 
-    def _cut_one(self, *sockets: socket.socket) -> None:
+    def _reset(self, *sockets: socket.socket) -> None:
         self.is_cut = True
         for each in sockets:
             with suppress(OSError):
@@ -74,7 +74,6 @@ class Cutter:
                 each.close()
 
     def _cut(self) -> None:
-        self.is_cut = True
-        for each in [self._listening, *self._sockets]:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._reset(*self._sockets)
