@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -79,7 +80,16 @@ def _(stage: Stage) -> None:
     stage.generate(model_id="nobody/has/this-model", max_cost_usd=1)
 
 
-@causes("no URL can be signed for an input in a store")
+@causes("an input in a store is not there, may not be read, or cannot be signed for")
+def _(stage: Stage) -> None:
+    # Any HTTP server will do for a store that does not have the object.
+    store = {"conn_type": "aws", "login": "key", "password": "secret", "extra": {"endpoint_url": stage.sandbox.url}}
+    stage.patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(store))
+    inputs = {"prompt": "A cat", "image_url": "s3://frames/cat.png"}
+    stage.generate(model_id="sandbox/image-to-video", inputs=inputs)
+
+
+@causes("`media_conn_id` is named for inputs in S3 and in GCS")
 def _(stage: Stage) -> None:
     assert stage.sandbox
     inputs = {"prompt": "A cat", "image_url": "s3://frames/cat.png", "reference_images": ["gs://frames/dog.png"]}
