@@ -41,18 +41,19 @@ class ProgressXCom:
         self._is_new = False
         self._written_at = float("-inf")
 
-    async def note(self, status: RequestStatus) -> None:
-        """Take note of an answer; write now or at a later one."""
-        now = asyncio.get_running_loop().time()
+    def note(self, status: RequestStatus) -> bool:
+        """Take note of an answer; return whether it is time to write what has changed."""
         if self._seen.get(status.request_id) != status:
             self._seen[status.request_id] = status
             self._is_new = True
-        may_write = self._task_instance is not None and now - self._written_at >= _LEAST_SECONDS
-        if self._is_new and may_write and self._shared.may_tell():
-            self._is_new, self._written_at = False, now
-            await self._write()
+        if not self._is_new or self._task_instance is None:
+            return False
+        now = asyncio.get_running_loop().time()
+        return now - self._written_at >= _LEAST_SECONDS and self._shared.may_tell()
 
-    async def _write(self) -> None:
+    async def write(self) -> None:
+        """Write where all requests stand."""
+        self._is_new, self._written_at = False, asyncio.get_running_loop().time()
         at = pendulum.now("UTC").isoformat(timespec="seconds")
         try:
             await _set_xcom(self._task_instance, [_entry(status, at) for status in self._seen.values()])

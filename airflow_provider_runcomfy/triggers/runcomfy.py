@@ -81,13 +81,10 @@ class RunComfyRequestTrigger(BaseTrigger):
         ids = self._request_ids
         async with shared_connection(self.runcomfy_conn_id) as shared:
             told = ProgressXCom(self.task_instance, shared, self.log)
-            if len(ids) == 1:
-                # Without a task of its own: there may be thousands.
-                endings = [await self._ending(ids[0], shared, told)]
-            else:
-                async with asyncio.TaskGroup() as group:
-                    waits = [group.create_task(self._ending(request_id, shared, told)) for request_id in ids]
-                endings = [wait.result() for wait in waits]
+            # Also one request has a task of its own: in the trigger's, Airflow's portal makes every poll dearer.
+            async with asyncio.TaskGroup() as group:
+                waits = [group.create_task(self._ending(request_id, shared, told)) for request_id in ids]
+            endings = [wait.result() for wait in waits]
         yield TriggerEvent(to_event(dict(zip(ids, endings, strict=True))))
 
     async def on_kill(self) -> None:

@@ -54,21 +54,21 @@ class Wait:
         """Poll until the wait has ended."""
         step: Step | Ending = self._poller.first(time.time(), delay=waiting.SHORTEST_DEFERRAL_SECONDS)
         while isinstance(step, Step):
-            await self._pause(step)
+            if step.reread_connection:
+                self._say_refused(step.delay)
+            await asyncio.sleep(step.delay)
+            if step.reread_connection:
+                await self._shared.renew(self._generation)
             step = await self._take(step)
         return replace(step, running_since=self._poller.running_since)
 
-    async def _pause(self, step: Step) -> None:
-        if step.reread_connection:
-            self._log.warning(
-                "RunComfy refused the token of connection %r. It is read anew in %.0f s, since it may have been "
-                "replaced; if it is refused again the wait ends.",
-                self._shared.conn_id,
-                step.delay,
-            )
-        await asyncio.sleep(step.delay)
-        if step.reread_connection:
-            await self._shared.renew(self._generation)
+    def _say_refused(self, seconds: float) -> None:
+        self._log.warning(
+            "RunComfy refused the token of connection %r. It is read anew in %.0f s, since it may have been replaced; "
+            "if it is refused again the wait ends.",
+            self._shared.conn_id,
+            seconds,
+        )
 
     def _held(self, seconds: float) -> None:
         if seconds > self._patience:
@@ -83,6 +83,7 @@ class Wait:
             return self._poller.on_error(error, step.ask, time.time())
         if isinstance(answer, RequestStatus):
             self._progress.status(answer)
-            await self._told.note(answer)
+            if self._told.note(answer):
+                await self._told.write()
             return self._poller.on_status(answer, time.time())
         return self._poller.on_result(answer, time.time())

@@ -58,6 +58,11 @@ def told_by(task_instance: Any, everybody: Everybody | None = None) -> ProgressX
     return ProgressXCom(task_instance, shared, log)
 
 
+async def note(told: ProgressXCom, status: RequestStatus) -> None:
+    if told.note(status):
+        await told.write()
+
+
 def queued(position: int | None, request_id: str = "r-1") -> RequestStatus:
     return RequestStatus(request_id, RequestState.IN_QUEUE, position)
 
@@ -66,7 +71,7 @@ def queued(position: int | None, request_id: str = "r-1") -> RequestStatus:
 async def test_it_says_state_and_place_of_the_task_instance(
     supervisor: Supervisor, task_instance: Any, map_index: int
 ) -> None:
-    await told_by(task_instance).note(queued(7))
+    await note(told_by(task_instance), queued(7))
 
     [xcom] = supervisor.written
     assert (xcom.key, xcom.dag_id, xcom.run_id, xcom.task_id) == ("progress", "d", "r", "clip")
@@ -83,7 +88,7 @@ async def test_only_what_changed_is_told_and_at_most_every_thirty_seconds(
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock.now)
     positions = []
     for clock.now, position in [(100, 9), (105, 9), (110, 8), (129, 7), (130, 6), (135, 6), (161, 6), (162, 5)]:
-        await told.note(queued(position))
+        await note(told, queued(position))
         positions.append([entry["queue_position"] for xcom in supervisor.written for entry in xcom.value])
 
     assert positions[-1] == [9, 6, 5]
@@ -93,9 +98,9 @@ async def test_only_what_changed_is_told_and_at_most_every_thirty_seconds(
 async def test_several_requests_are_one_list(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_xcom, "_LEAST_SECONDS", 0.0)
     told = told_by(UNMAPPED)
-    await told.note(queued(3, "r-1"))
-    await told.note(queued(4, "r-2"))
-    await told.note(queued(2, "r-1"))
+    await note(told, queued(3, "r-1"))
+    await note(told, queued(4, "r-2"))
+    await note(told, queued(2, "r-1"))
 
     assert [(entry["request_id"], entry["queue_position"]) for entry in supervisor.written[-1].value] == [
         ("r-1", 2),
@@ -107,10 +112,10 @@ async def test_what_could_not_be_told_now_is_told_later(supervisor: Supervisor) 
     everybody = Everybody()
     everybody.may = False
     told = told_by(UNMAPPED, everybody)
-    await told.note(queued(3))
+    await note(told, queued(3))
     assert not supervisor.written
     everybody.may = True
-    await told.note(queued(3))
+    await note(told, queued(3))
     assert len(supervisor.written) == 1
 
 
