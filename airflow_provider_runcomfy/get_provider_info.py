@@ -88,10 +88,11 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "login", "port", "extra"],
                     "relabeling": {"password": "API token", "host": "Base URL"},
-                    # Airflow has no help for these fields but what stands in them while they are empty.
+                    # Airflow has no help for these fields but what stands in them while they are empty: 60 characters,
+                    # more would be cut off.
                     "placeholders": {
                         "password": "create one in your RunComfy profile, and paste it here",
-                        "host": "empty for RunComfy itself; http://127.0.0.1:8765 for a sandbox on this machine",
+                        "host": "empty for RunComfy; http://127.0.0.1:8765 for a sandbox",
                     },
                 },
                 "conn-fields": {

@@ -37,7 +37,7 @@ def test_its_type_has_a_name(form: Any) -> None:
     ("field", "title", "placeholder"),
     [
         ("password", "API token", "create one in your RunComfy profile, and paste it here"),
-        ("host", "Base URL", "empty for RunComfy itself; http://127.0.0.1:8765 for a sandbox on this machine"),
+        ("host", "Base URL", "empty for RunComfy; http://127.0.0.1:8765 for a sandbox"),
     ],
 )
 def test_each_field_says_what_it_is_and_what_to_write(form: Any, field: str, title: str, placeholder: str) -> None:
