@@ -23,8 +23,8 @@ REVOKED = "token-that-is-revoked"
 SAID_OF_TOKEN = "Create a new one in your RunComfy profile, and put it in the place of this one."
 SAID_OF_BALANCE = "RunComfy refuses every submit until you add funds to it."
 SAID_OF_NETWORK = (
-    "Start the sandbox (python -m airflow_provider_runcomfy.sandbox), or correct the base URL; in a container 127.0.0.1 "
-    "is the container itself."
+    "Start the sandbox (python -m airflow_provider_runcomfy.sandbox), or correct the base URL; in a container "
+    "127.0.0.1 is the container itself."
 )
 SAID_OF_HOST = (
     "Correct the base URL (leave it empty for RunComfy itself), or ask who runs the proxy or firewall that answers in "
