@@ -132,7 +132,7 @@ def test_each_field_says_what_it_is_and_what_to_write(admin: Visit) -> None:
         assert field.get_attribute("placeholder") == STANDARD["placeholders"][name]
         text, room = field.evaluate(WIDTHS)
         assert 0 < text <= room
-    for name in ("login", "port", "schema"):
+    for name in ("login", "schema"):
         assert form.dialog.locator(f"[name={name}]").count() == 0
     keep(admin, "ui-connection-light")
 
@@ -151,7 +151,7 @@ def test_the_connection_that_was_made_in_the_form_makes_a_clip(admin: Visit, sho
     add(
         admin,
         "made_in_the_form",
-        {"API token": TOKEN, "Base URL": account.url},
+        {"API token": TOKEN, "Base URL": account.url, "Port": "443"},
         {"Download hosts": "clips.example.com, runcomfy.net", "Largest download": "50000000"},
     )
 
@@ -195,7 +195,7 @@ def test_the_test_button_says_what_is_wrong_and_what_to_do(
     admin: Visit, hosts: Mapping[str, str], request: pytest.FixtureRequest, token: str, host: str, says: str, cure: str
 ) -> None:
     conn_id = request.node.callspec.id
-    add(admin, conn_id, {"API token": token, "Base URL": hosts[host]}, {})
+    add(admin, conn_id, {"API token": token, "Base URL": hosts[host], "Port": "443"}, {})
 
     headline, text = answer_of_the_test_button(admin, conn_id)
 
