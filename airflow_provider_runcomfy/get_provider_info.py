@@ -86,12 +86,16 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "RunComfy",
                 "hook-class-name": "airflow_provider_runcomfy.hooks.runcomfy.RunComfyHook",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "login", "port", "extra"],
-                    "relabeling": {"password": "API token", "host": "Base URL"},
-                    # Airflow has no help for these fields but what stands in them while they are empty.
+                    # The base URL may name the port. It has a field since Airflow 3.3.1 and 3.3.2 refuse to test a
+                    # connection that was saved without one (apache/airflow#73298).
+                    "hidden-fields": ["schema", "login", "extra"],
+                    "relabeling": {"password": "API token", "host": "Base URL", "port": "Port"},
+                    # Airflow has no help for these fields but what stands in them while they are empty: 60 characters,
+                    # more would be cut off.
                     "placeholders": {
                         "password": "create one in your RunComfy profile, and paste it here",
-                        "host": "empty for RunComfy itself; http://127.0.0.1:8765 for a sandbox on this machine",
+                        "host": "empty for RunComfy; http://127.0.0.1:8765 for a sandbox",
+                        "port": "443 for RunComfy; Airflow 3.3.2 cannot test without one",
                     },
                 },
                 "conn-fields": {

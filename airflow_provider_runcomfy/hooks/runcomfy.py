@@ -169,7 +169,7 @@ class RunComfyHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Say what is wrong with the connection, if anything is: what the *Test* button of Airflow's form shows.
+        Say what is wrong with the connection, if anything is: what *Test Connection* in Airflow's list shows.
 
         Free of charge. Airflow tests from where its API server runs; workers may have another network.
         """

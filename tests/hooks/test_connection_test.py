@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
 from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
@@ -246,3 +247,14 @@ def test_airflows_own_way_to_the_button(sandbox: Sandbox, airflow_home: Any, mon
     )
     monkeypatch.setenv("AIRFLOW_CONN_OF_THE_FORM", form.get_uri())
     assert form.test_connection() == (True, f"Connected to {sandbox.url}; balance 100.00 USD")
+
+
+def test_the_forms_empty_fields_are_the_defaults(airflow_home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the form saves them, with the port that lets Airflow 3.3.2 test, and as a URI, in which it tests them."""
+    from airflow.models.connection import Connection
+
+    extra = '{"download_hosts": null, "max_download_bytes": null}'
+    form = Connection(conn_id="of_the_form", conn_type="runcomfy", password=TOKEN, port=443, extra=extra)
+    monkeypatch.setenv("AIRFLOW_CONN_OF_THE_FORM", form.get_uri())
+    hook = RunComfyHook("of_the_form")
+    assert (hook.settings, hook.download_policy) == (Settings(TOKEN), DownloadPolicy())

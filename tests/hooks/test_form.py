@@ -37,14 +37,15 @@ def test_its_type_has_a_name(form: Any) -> None:
     ("field", "title", "placeholder"),
     [
         ("password", "API token", "create one in your RunComfy profile, and paste it here"),
-        ("host", "Base URL", "empty for RunComfy itself; http://127.0.0.1:8765 for a sandbox on this machine"),
+        ("host", "Base URL", "empty for RunComfy; http://127.0.0.1:8765 for a sandbox"),
+        ("port", "Port", "443 for RunComfy; Airflow 3.3.2 cannot test without one"),
     ],
 )
 def test_each_field_says_what_it_is_and_what_to_write(form: Any, field: str, title: str, placeholder: str) -> None:
     assert form["standard_fields"][field] == {"hidden": False, "title": title, "placeholder": placeholder}
 
 
-@pytest.mark.parametrize("field", ["login", "port", "url_schema"])
+@pytest.mark.parametrize("field", ["login", "url_schema"])
 def test_what_means_nothing_here_is_hidden(form: Any, field: str) -> None:
     assert form["standard_fields"][field]["hidden"] is True
 

@@ -38,6 +38,7 @@ AIRFLOW_3_1_HIDES_IT = pytest.mark.skipif(
     [
         pytest.param({}, DEFAULT_BASE_URL, id="token alone"),
         pytest.param({"host": "", "port": 0}, DEFAULT_BASE_URL, id="port 0 of the form"),
+        pytest.param({"host": "", "port": 443}, DEFAULT_BASE_URL, id="port alone"),
         pytest.param({"host": "example.org"}, "https://example.org", id="host alone"),
         pytest.param({"host": "https://example.org/"}, "https://example.org", id="URL"),
         pytest.param({"host": "http://127.0.0.1:8001"}, "http://127.0.0.1:8001", id="loopback URL"),

@@ -1,8 +1,12 @@
-"""The Dags that the browser looks at: a gallery with everything that can happen to a clip, and one clip that waits."""
+"""
+The Dags that the browser looks at: a gallery with everything that can happen to a clip, one clip that waits, and one
+by a connection that a person makes in the form.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import DAG, task
 
@@ -17,6 +21,7 @@ PROMPTS = [
     "This one fails.",
 ]
 SHAPES = ["16:9", "9:16", "1:1", "16:9"]
+MADE_IN_THE_FORM = "made_in_the_form"
 QUICK = {"poll_interval": 1.0, "max_poll_interval": 2.0}
 
 with DAG("clips", schedule=None, default_args={"retries": 0}) as clips:
@@ -53,3 +58,22 @@ with DAG("waiting", schedule=None, default_args={"retries": 0}):
         inputs={"prompt": "Clouds over a mountain lake, time lapse.", "duration": 3},
         **QUICK,
     )
+
+with DAG("connected", schedule=None, default_args={"retries": 0}):
+    RunComfyGenerateOperator(
+        task_id="generate",
+        model_id=PRO,
+        inputs={"prompt": "A kite over the dunes.", "duration": 3},
+        runcomfy_conn_id=MADE_IN_THE_FORM,
+        **QUICK,
+    )
+
+    @task
+    def limits() -> list[Any]:
+        """Return what the connection lets transfers download."""
+        from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+
+        policy = RunComfyHook(MADE_IN_THE_FORM).download_policy
+        return [list(policy.hosts), policy.max_bytes]
+
+    limits()

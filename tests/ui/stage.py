@@ -13,14 +13,15 @@ from urllib.parse import quote
 import requests
 
 from dev.airflow import AIRFLOW, Airflow, airflow
-from dev.airflow_client import TaskKey
+from dev.airflow_client import AirflowClient, TaskKey
 from dev.processes import LOOPBACK, free_ports, server
 from dev.sandbox import Sandbox, sandbox
 from dev.seaweedfs import SeaweedFS, seaweedfs
 
 _DAGS = Path(__file__).with_name("browser_dags.py")
-#: Who may sign in at the API server that asks for a password: somebody who sees all, and somebody without any right.
-PASSWORDS = {"viewer": "viewer-password", "stranger": "stranger-password"}
+#: Who may sign in at the API server that asks for a password: somebody who may do all, somebody who may see all, and
+#: somebody without any right.
+PASSWORDS = {"admin": "admin-password", "viewer": "viewer-password", "stranger": "stranger-password"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Stage:
         """Return the request of a task instance of the ended run."""
         return str(self.airflow.client.xcom(TaskKey("clips", task_id, index), self.run_id, "request_id"))
 
+    def run(self, dag_id: str) -> str:
+        """Run another Dag to its end, and return its run id."""
+        return _run_to_its_end(self.airflow.client, dag_id)
+
 
 @contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
@@ -65,7 +70,8 @@ def stage(folder: Path) -> Iterator[Stage]:
         env = {"AIRFLOW_CONN_RUNCOMFY_DEFAULT": local.connection(), "AIRFLOW_CONN_AWS_DEFAULT": s3.connection()}
         running = stack.enter_context(airflow(folder / "airflow", [_DAGS], env=env, parallelism=6))
         locked = stack.enter_context(_locked(running, folder))
-        yield Stage(running, local, s3, locked, _run_to_its_end(running))
+        running.client.unpause("waiting")
+        yield Stage(running, local, s3, locked, _run_to_its_end(running.client, "clips"))
 
 
 @contextmanager
@@ -79,7 +85,7 @@ def _locked(running: Airflow, folder: Path) -> Iterator[str]:
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "viewer:viewer,stranger:",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer,stranger:",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
     }
     log = folder / "locked-api-server.log"
@@ -96,14 +102,12 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _run_to_its_end(running: Airflow) -> str:
-    client = running.client
-    for dag_id in ("clips", "waiting"):
-        client.unpause(dag_id)
-    run_id = client.trigger("clips")
+def _run_to_its_end(client: AirflowClient, dag_id: str) -> str:
+    client.unpause(dag_id)
+    run_id = client.trigger(dag_id)
     deadline = time.monotonic() + 300
-    while client.run_state("clips", run_id) not in ("success", "failed"):
+    while client.run_state(dag_id, run_id) not in ("success", "failed"):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the run has not ended: {client.task_instances('clips', run_id)}")
+            raise TimeoutError(f"the run has not ended: {client.task_instances(dag_id, run_id)}")
         time.sleep(1)
     return run_id

@@ -2,90 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.ui.stage import PASSWORDS, Stage, stage
+from tests.ui.browser import keep
+from tests.ui.stage import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-# A busy machine takes its time; what is not there by then is a fault.
-_PATIENCE_MS = 60_000
-_WIDE, _HALF, _NARROW = ({"width": width, "height": 900} for width in (1440, 820, 420))
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with stage(tmp_path_factory.mktemp("ui")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    assert path, "there is no Chromium: install Debian's package chromium, or name another by CHROMIUM"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """One window, and what went wrong in it."""
-
-    def __init__(self, browser: Any, base_url: str, **options: Any) -> None:
-        self.context = browser.new_context(base_url=base_url, viewport=_WIDE, **options)
-        self.context.set_default_timeout(_PATIENCE_MS)
-        self.page = self.context.new_page()
-        self.errors: list[str] = []
-        self._elsewhere: list[Any] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda line: self._note(line.text))
-        self.page.on("response", lambda response: self._note_request(response.request))
-        self.own = base_url
-
-    def _note(self, text: str) -> None:
-        if "Content Security Policy" in text or "Component failed" in text:
-            self.errors.append(text)
-
-    def _note_request(self, request: Any) -> None:
-        if not request.url.startswith(self.own):
-            self._elsewhere.append(request)
-
-    def told_elsewhere(self) -> set[tuple[str, str]]:
-        """Return what of Airflow's went to any other address: credentials, and which page it was."""
-        headers = [request.all_headers() for request in self._elsewhere]
-        named = ("cookie", "authorization", "referer")
-        return {(name, sent[name]) for sent in headers for name in named if name in sent}
-
-    def card(self, request_id: str) -> Any:
-        return self.page.locator(f"article[data-request='{request_id}']")
-
-
-@pytest.fixture
-def visit(chromium: Any, shown: Stage) -> Iterator[Any]:
-    """Return what opens a window at the Airflow in which everybody is an admin."""
-    visits: list[Visit] = []
-
-    def open_at(path: str, *, at: str = "", **options: Any) -> Visit:
-        visits.append(Visit(chromium, at or shown.airflow.url, **options))
-        visits[-1].page.goto(path)
-        return visits[-1]
-
-    yield open_at
-    for one in visits:
-        assert one.errors == []
-        # For further ranges of a file a browser names the origin of the tab, and no page of it.
-        assert one.told_elsewhere() <= {("referer", f"{one.own}/")}
-        one.context.close()
+_HALF, _NARROW = ({"width": width, "height": 900} for width in (820, 420))
 
 
 def plays(video: Any) -> None:
@@ -97,10 +24,7 @@ def plays(video: Any) -> None:
 def test_signing_in_leads_to_the_clip_of_a_finished_task_which_plays(visit: Any, shown: Stage) -> None:
     path = shown.page(task_id="generate", index=0)
     window = visit(path, at=shown.locked)
-    window.page.get_by_label("Username").fill("viewer")
-    window.page.get_by_label("Password").fill(PASSWORDS["viewer"])
-    window.page.get_by_role("button", name="Sign in").click()
-    window.page.wait_for_url(lambda url: "login" not in url)
+    window.sign_in("viewer")
     window.page.goto(path)
 
     card = window.card(shown.request_id("generate", 0))
@@ -203,7 +127,7 @@ def test_a_waiting_one_shows_its_place_and_turns_into_a_video_without_a_reload(v
     window.page.evaluate("window.neverReloaded = true")
 
     window.page.get_by_text(re.compile(r"In the queue, position \d+")).wait_for()
-    _keep(window, "ui-waiting")
+    keep(window, "ui-waiting")
     plays(window.page.locator("article video"))
 
     assert window.page.evaluate("window.neverReloaded") is True
@@ -211,10 +135,7 @@ def test_a_waiting_one_shows_its_place_and_turns_into_a_video_without_a_reload(v
 
 def test_who_has_no_right_gets_airflows_refusal(visit: Any, shown: Stage) -> None:
     window = visit("/", at=shown.locked)
-    window.page.get_by_label("Username").fill("stranger")
-    window.page.get_by_label("Password").fill(PASSWORDS["stranger"])
-    window.page.get_by_role("button", name="Sign in").click()
-    window.page.wait_for_url(lambda url: "login" not in url)
+    window.sign_in("stranger")
     window.page.goto(shown.page(task_id="generate", index=0, tab=False))
 
     window.page.get_by_role("heading", name="Airflow refuses: Forbidden").wait_for()
@@ -255,13 +176,8 @@ def test_it_is_at_home_in_light_and_dark_and_in_a_narrow_window(visit: Any, show
         for video in window.page.locator("article video").all()[:4]:
             video.evaluate("video => new Promise(done => { video.onseeked = done; video.currentTime = 1.5; })")
         window.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        _keep(window, f"{name}-{theme}")
+        keep(window, f"{name}-{theme}")
         window.page.set_viewport_size(narrow)
         width = window.page.evaluate("document.querySelector('.rc-clips').scrollWidth")
         assert width <= window.page.evaluate("document.querySelector('.rc-clips').clientWidth")
-        _keep(window, f"{name}-{theme}-narrow")
-
-
-def _keep(window: Visit, name: str) -> None:
-    if folder := os.environ.get("SCREENSHOTS"):
-        window.page.screenshot(path=Path(folder, f"{name}.png"))
+        keep(window, f"{name}-{theme}-narrow")
