@@ -292,6 +292,21 @@ def test_polls_that_fail_end_no_wait(sandbox: Sandbox, run_dag: RunDag) -> None:
     assert count(sandbox)["submit"] == 1
 
 
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "on the worker"])
+def test_while_it_waits_it_tells_the_page_its_place_in_the_queue(
+    full: Sandbox, run_dag: RunDag, deferrable: bool
+) -> None:
+    with DAG("queued", schedule=None) as dag:
+        RunComfyGenerateOperator(
+            task_id="make", model_id=PRO, inputs=CLIP, timeout=timedelta(seconds=1), deferrable=deferrable, **QUICK
+        )
+
+    run = run_dag(dag)
+
+    [told] = xcom(run, "make", "progress")
+    assert (told["request_id"], told["state"], told["queue_position"]) == (xcom(run, "make", "request_id"), "in_queue", 0)
+
+
 def test_a_request_that_does_not_end_in_time_is_left_alone_and_not_retried(
     sandbox: Sandbox, run_dag: RunDag, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -155,11 +155,14 @@ def test_a_submit_without_an_id_stands_out_unless_it_is_under_way(state: str, ex
 def test_an_end_that_only_the_sensor_has_seen_is_no_riddle(state: str) -> None:
     submit = task("submit", operator="RunComfySubmitOperator", submissions=[submission()], ids=["r-1"])
     wait = task("wait", operator="RunComfyRequestSensor", state="failed", told=progress(state=state))
+    told_why = progress(state=state, error="out of memory", cost_usd=0.5)
+    wait_of_now = task("wait", operator="RunComfyRequestSensor", state="failed", told=told_why)
 
-    clip = the_clip(run(submit, wait, state="failed"))
+    of_an_older_version = the_clip(run(submit, wait, state="failed"))
+    clip = the_clip(run(submit, wait_of_now, state="failed"))
 
-    assert (clip.state, clip.attention) == (state, None)
-    assert clip.error == ("The log of the task says why." if state == "failed" else None)
+    assert (clip.state, clip.attention, clip.error, clip.cost_usd) == (state, None, "out of memory", 0.5)
+    assert of_an_older_version.error == ("The log of the task says why." if state == "failed" else None)
 
 
 @pytest.mark.parametrize("told", ["completed", "succeeded", "unknown"])
