@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,3 +35,20 @@ def test_each_row_is_a_clip_in_the_bucket(run_dag: RunDag, tmp_path: Path, monke
         "Product shot of a {{ blue }} mug, steaming by a rainy window, handheld.",
     ]
     assert [(copy.video.width, copy.video.height) for copy in copies] == [(1280, 720), (720, 1280)]
+
+
+def test_no_clip_is_submitted_that_would_cost_more_than_its_share_of_the_budget(
+    run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A clip costs 3 x 0.084 USD: two of them just fit into 0.504, and are a little more than 0.5.
+    def submitted(budget_usd: float) -> tuple[list[Any], list[str]]:
+        with running_sandbox(run_seconds=0) as sandbox:
+            monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
+            dag = import_module("example_dags.example_runcomfy_nightly_clips").dag
+            run = run_dag(dag.partial_subset("clip", include_upstream=True), run_conf={"budget_usd": budget_usd})
+            return sandbox.requests(), [states(run)[f"clip[{index}]"] for index in (0, 1)]
+
+    enough, too_little = submitted(0.504), submitted(0.5)
+
+    assert (len(enough[0]), enough[1]) == (2, ["success", "success"])
+    assert too_little == ([], ["failed", "failed"])
