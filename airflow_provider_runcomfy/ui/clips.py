@@ -186,7 +186,9 @@ def _is_last(task: TaskFacts, submission: Submission) -> bool:
 
 
 def _attention(clip: Clip, heard: _Heard, run: RunFacts) -> str | None:
-    handed_on = run.state == "success" and any(t.state == "success" for t, s in heard.submissions if _is_last(t, s))
+    # A task that does not wait, which is what a deadline tells, has done its part with the id.
+    done = [s for task, s in heard.submissions if task.state == "success" and _is_last(task, s) and s.deadline is None]
+    handed_on = run.state == "success" and bool(done)
     if clip.state in (*_FAILED, Outcome.CANCELLED) or not heard.submissions:
         return None
     if handed_on and clip.state not in (Outcome.SUCCEEDED, Outcome.GONE):

@@ -137,6 +137,15 @@ def test_an_id_that_was_handed_on_is_awaited_until_the_run_has_ended() -> None:
     assert lost.state == "unknown"
 
 
+def test_one_whose_task_a_person_marked_successful_while_it_waited_stands_out() -> None:
+    generate = task(submissions=[submission(deadline=1795690800.0)], ids=["r-1"], told=progress(state="in_progress"))
+
+    clip = the_clip(run(generate))
+
+    assert clip.state == "unknown"
+    assert (clip.attention or "").startswith("Submitted, and not handed over: no task waits for it any more.")
+
+
 def test_one_that_was_given_up_before_anybody_looked_is_not_known() -> None:
     assert the_clip(run(task(state="failed", submissions=[submission()]), state="failed")).state == "unknown"
 
