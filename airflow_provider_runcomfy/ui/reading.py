@@ -161,7 +161,8 @@ def _kind(value: Any) -> MediaKind | None:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    # JSON can escape a lone surrogate; a web page cannot be sent one.
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
 
 
 def _amount(value: Any) -> float | None:
