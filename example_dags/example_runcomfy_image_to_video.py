@@ -39,7 +39,7 @@ with DAG(
     )
 
     @runcomfy_task(model_id="{{ params.video_model }}")
-    def clip(stills: list[dict[str, Any]]) -> dict[str, Any]:
+    def clip(stills: Any) -> dict[str, Any]:
         """Return the inputs of the clip. RunComfy gets a signed URL of the still; its own would expire."""
         return {
             "prompt": "The boat drifts off, slow dolly in.",
