@@ -24,12 +24,12 @@ def check_with_catalogue(model_id: str, inputs: Any, entry: Entry) -> tuple[Chec
     """
     try:
         checked = check_inputs(model_id, inputs)
-    except InvalidInputError as faults:
+    except InvalidInputError:
         # What JSON cannot hold no schema will ever take.
         may_be_newer = input_schema(model_id) is not None and _is_plain_object(inputs)
         live = _live_schema(entry)[0] if may_be_newer else None
         if live is None:
-            raise faults from None
+            raise
         return check_inputs(model_id, inputs, live=live), (
             f"The inputs of {model_id} do not fit the schema in this package, and fit the newer one of RunComfy's "
             "catalogue."
