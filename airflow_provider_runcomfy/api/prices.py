@@ -104,7 +104,9 @@ def _noted_amounts(note: Any, values: Mapping[str, Any], unit: str) -> list[Deci
             continue
         if _ON_TOP.search(clause) or (_PER_SECOND.search(clause) and unit not in _SECOND):
             # Neither the dearest of several prices, nor of the unit that is counted.
-            raise UnknownPriceError(f"its pricing_note has {short_repr(clause.strip())}, and its price_unit is {unit!r}")
+            raise UnknownPriceError(
+                f"its pricing_note has {short_repr(clause.strip())}, and its price_unit is {unit!r}"
+            )
         amounts += found
     return amounts
 

@@ -40,7 +40,7 @@ def settings_named(conn_id: str | None, token_file: str | None, host: str | None
         where = f"the variable {TOKEN_VARIABLE}"
         settings = Settings(clean_token(os.environ[TOKEN_VARIABLE], where=where), clean_base_url(host, where="--host"))
         return settings, f"{where}; tasks prefer an Airflow connection {DEFAULT_CONN_ID!r}, see --conn-id"
-    where = "standard input" if token_file == "-" else token_file
+    where = {"-": "standard input"}.get(token_file, token_file)
     return Settings(clean_token(_read(token_file), where=where), clean_base_url(host, where="--host")), where
 
 

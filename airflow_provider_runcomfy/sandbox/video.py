@@ -1,6 +1,5 @@
 """
-Draws one real video per request: H.264, AAC if sound is asked for, with the request's id and prompt in the picture;
-or the picture alone.
+Draws one real video or image per request, with its id and prompt in the picture; H.264, AAC if sound is asked for.
 
 The text is drawn by Pillow into a still, so that no prompt ever comes near ffmpeg's filter language or a command
 line; ffmpeg adds a moving bar and a tone. Pillow's built-in font has Latin letters only: others are shown as boxes.

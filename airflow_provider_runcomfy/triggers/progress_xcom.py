@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_runcomfy.triggers.shared import SharedConnection
 
 #: A list with an entry for each request: ``request_id``, ``state``, ``queue_position``, and ``at``: when that was told.
-#: At the end also ``running_since``: when a poll first saw it running, in seconds since the epoch, or None; ``error``, why
-#: it did not succeed; and ``cost_usd``.
+#: At the end also ``running_since``: when a poll first saw it running, in seconds since the epoch, or None; ``error``:
+#: why it did not succeed; and ``cost_usd``.
 KEY = "progress"
 # Each write is a call to Airflow's API by the one process that serves all triggers.
 _LEAST_SECONDS = 30.0

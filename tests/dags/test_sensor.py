@@ -47,9 +47,7 @@ def test_it_waits_for_one_request_in_every_mode(
     assert f"Request {request['request_id']} is in_progress." in log
 
 
-@pytest.mark.parametrize(
-    "mode", [*MODES, pytest.param({"deferrable": True, "at_once": True}, id="the first look")]
-)
+@pytest.mark.parametrize("mode", [*MODES, pytest.param({"deferrable": True, "at_once": True}, id="the first look")])
 def test_it_tells_the_page_how_a_request_ended_and_why(
     request: pytest.FixtureRequest, run_dag: RunDag, mode: dict[str, Any]
 ) -> None:

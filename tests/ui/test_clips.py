@@ -112,8 +112,8 @@ def test_one_that_a_later_submit_has_replaced_stands_out() -> None:
     clips = clips_of(run(task(submissions=submissions, returned=result("r-2"))))
 
     assert {clip.request_id: clip.attention for clip in clips} == {
-        "r-1": "Paid for, and replaced by a later submit of this task: no task of this run has its result now, although "
-        "it may have been handed over before.",
+        "r-1": "Paid for, and replaced by a later submit of this task: no task of this run has its result now, "
+        "although it may have been handed over before.",
         "r-2": None,
     }
 
