@@ -57,8 +57,8 @@ def estimate(entry: Mapping[str, Any], inputs: Mapping[str, Any], schema: Mappin
     :raises UnknownPriceError: if they do not tell it.
     """
     values = {**_defaults(schema), **inputs}
+    price, source = _price(entry, values)
     unit = _unit(entry)
-    price, source = _price(entry, values, unit)
     amounts = [f"{_shown(price)} USD per {unit} ({source})"]
     total = price
     if unit in _SECOND:
@@ -82,12 +82,12 @@ def _defaults(schema: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _price(entry: Mapping[str, Any], values: Mapping[str, Any], unit: str) -> tuple[Decimal, str]:
+def _price(entry: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Decimal, str]:
     base = fields.cost(entry.get("base_price_usd"))
     if not base:
         raise UnknownPriceError(f"its base_price_usd is {short_repr(entry.get('base_price_usd'))}")
     price = Decimal(str(base))
-    noted = _noted_amounts(entry.get("pricing_note"), values, unit)
+    noted = _noted_amounts(entry.get("pricing_note"), values, _unit(entry))
     if noted and max(noted) > price:
         return max(noted), f"the dearest in {one_line(entry['pricing_note'], _NOTE_LENGTH)!r}"
     return price, "base_price_usd"

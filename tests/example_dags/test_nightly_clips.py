@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,13 +16,17 @@ from tests.runcomfy import CONNECTION_VARIABLE, connection_to
 
 pytestmark = pytest.mark.slow
 
+EXAMPLE = "example_dags.example_runcomfy_nightly_clips"
+CLIP_USD = 3 * 0.084
+
 
 def test_each_row_is_a_clip_in_the_bucket(run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running_sandbox(run_seconds=0) as sandbox, seaweedfs(tmp_path / "s3") as s3:
         monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", s3.connection())
 
-        run = run_dag(import_module("example_dags.example_runcomfy_nightly_clips").dag)
+        # Both just fit.
+        run = run_dag(import_module(EXAMPLE).dag, run_conf={"budget_usd": 2 * CLIP_USD})
 
         assert set(states(run)) == {"rows", "clip[0]", "clip[1]", "copy[0]", "copy[1]"}
         assert set(states(run).values()) == {"success"}
@@ -40,15 +43,10 @@ def test_each_row_is_a_clip_in_the_bucket(run_dag: RunDag, tmp_path: Path, monke
 def test_no_clip_is_submitted_that_would_cost_more_than_its_share_of_the_budget(
     run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A clip costs 3 x 0.084 USD: two of them just fit into 0.504, and are a little more than 0.5.
-    def submitted(budget_usd: float) -> tuple[list[Any], list[str]]:
-        with running_sandbox(run_seconds=0) as sandbox:
-            monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
-            dag = import_module("example_dags.example_runcomfy_nightly_clips").dag
-            run = run_dag(dag.partial_subset("clip", include_upstream=True), run_conf={"budget_usd": budget_usd})
-            return sandbox.requests(), [states(run)[f"clip[{index}]"] for index in (0, 1)]
+    with running_sandbox(run_seconds=0) as sandbox:
+        monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
 
-    enough, too_little = submitted(0.504), submitted(0.5)
+        run = run_dag(import_module(EXAMPLE).dag, run_conf={"budget_usd": 2 * CLIP_USD - 0.001})
 
-    assert (len(enough[0]), enough[1]) == (2, ["success", "success"])
-    assert too_little == ([], ["failed", "failed"])
+        assert sandbox.requests() == []
+    assert [states(run)[f"clip[{index}]"] for index in (0, 1)] == ["failed", "failed"]
