@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_runcomfy.api.fields import cost
 from airflow_provider_runcomfy.api.ids import is_model_id, is_request_id
 from airflow_provider_runcomfy.exceptions import InvalidInputsError
 
@@ -32,8 +33,7 @@ class GivenRequest:
     @property
     def cost_usd(self) -> float | None:
         """What the request cost, if the result says so."""
-        cost_usd = self.result.get("cost_usd")
-        return cost_usd if isinstance(cost_usd, int | float) and not isinstance(cost_usd, bool) else None
+        return cost(self.result.get("cost_usd"))
 
 
 def given_requests(value: Any, *, parameter: str = "request_id") -> list[GivenRequest]:

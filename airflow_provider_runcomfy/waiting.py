@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # A trigger that fires sooner can burn a retry: Airflow's scheduler still counts the task as queued.
 SHORTEST_DEFERRAL_SECONDS = 5.0
 
+Note = Callable[[RequestStatus], None]
+
 _ENDED = {
     RequestState.SUCCEEDED: "has succeeded",
     RequestState.FAILED: "has failed",
@@ -27,11 +29,16 @@ _ENDED = {
 
 
 class Progress:
-    """Log what changes while one waits: the state and the place in the queue; and when polls begin to fail."""
+    """
+    Log what changes while one waits: the state and the place in the queue; and when polls begin to fail.
 
-    def __init__(self, request_id: str, log: Logger) -> None:
+    :param note: is told, besides, where a request that has not ended stands.
+    """
+
+    def __init__(self, request_id: str, log: Logger, note: Note | None = None) -> None:
         self._request_id = request_id
         self._log = log
+        self._note = note
         self._said = ""
         self._said_held_back = False
 
@@ -40,10 +47,14 @@ class Progress:
         place = "" if status.queue_position is None else f", position {status.queue_position}"
         state = "has ended" if status.state is RequestState.COMPLETED else f"is {status.state.value}{place}"
         self._say(f"Request {self._request_id} {state}.")
+        if self._note:
+            self._note(status)
 
     def result(self, result: GenerationResult) -> None:
         """Take note of an answer of `/result`, which knows no place in the queue, and tells one end from another."""
         self._say(f"Request {self._request_id} {_ENDED.get(result.state, f'is {result.state.value}')}.")
+        if self._note and result.state not in _ENDED:
+            self._note(RequestStatus(self._request_id, result.state))
 
     def failed_poll(self, error: RunComfyError) -> None:
         """Take note of a poll that failed: it does not end the wait."""
@@ -71,12 +82,14 @@ class Lookout:
     Look at requests now and then, free of charge: for a sensor, which keeps its own time.
 
     :param since: since when the sensor waits, in seconds since the epoch.
+    :param note: is told where requests that have not ended stand.
     """
 
-    def __init__(self, hook: RunComfyHook, since: float, log: Logger) -> None:
+    def __init__(self, hook: RunComfyHook, since: float, log: Logger, note: Note | None = None) -> None:
         self._hook = hook
         self._since = since
         self._log = log
+        self._note = note
         self._pollers: dict[str, Poller] = {}
         self._progress: dict[str, Progress] = {}
         self._endings: dict[str, Ending] = {}
@@ -86,7 +99,7 @@ class Lookout:
         if request_id in self._endings:
             return self._endings[request_id]
         poller = self._pollers.setdefault(request_id, self._poller())
-        progress = self._progress.setdefault(request_id, Progress(request_id, self._log))
+        progress = self._progress.setdefault(request_id, Progress(request_id, self._log, self._note))
         step = _take(self._hook, request_id, Step(Ask.RESULT, 0.0), poller, progress)
         if isinstance(step, Step) and step.reread_connection:
             step = _take(self._hook, request_id, step, poller, progress)

@@ -1,4 +1,9 @@
-"""Nightly clips: a row is a clip. A function turns each row of tonight into inputs; S3 keeps what comes of them."""
+"""
+Nightly clips within a budget: a row is a clip.
+
+A function turns each row of tonight into inputs; S3 keeps what comes of them. The night's budget is shared out among
+the clips: one that would cost more than its share, by estimate, is not submitted, and fails by itself.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +28,10 @@ with DAG(
     tags=["example", "runcomfy"],
     # A retry pays nothing: it goes on with the request that was submitted, and does not call the function again.
     default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
-    params={"bucket": Param("videos", type="string", description="S3 bucket that the clips go to")},
+    params={
+        "bucket": Param("videos", type="string", description="S3 bucket that the clips go to"),
+        "budget_usd": Param(1.0, type="number", exclusiveMinimum=0, description="what a night may cost, in US dollars"),
+    },
     doc_md=__doc__,
 ) as dag:
 
@@ -33,7 +41,11 @@ with DAG(
         return [*ROWS]
 
     # [START howto_decorator_runcomfy]
-    @runcomfy_task(model_id="kling/kling-3.0/standard/text-to-video", timeout=timedelta(hours=2))
+    @runcomfy_task(
+        model_id="kling/kling-3.0/standard/text-to-video",
+        max_cost_usd="{{ params.budget_usd / (ti.xcom_pull('rows') | length) }}",
+        timeout=timedelta(hours=2),
+    )
     def clip(row: dict[str, Any]) -> dict[str, Any]:
         """Return the inputs of a row's clip."""
         return {

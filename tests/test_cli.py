@@ -187,7 +187,7 @@ def test_a_file_without_a_token_is_named(run: Run, tmp_path: Path, text: str) ->
         pytest.param(PRO, "{", 1, "is no JSON: Expecting property name", id="no JSON"),
         pytest.param(PRO, "\udcff", 1, "is no JSON", id="no text"),
         pytest.param("kling/kling-3.0/pro/text-to-vide", json.dumps(FITS), 3, "text-to-video", id="a mistyped model"),
-        pytest.param("other/model", json.dumps(FITS), 3, "Not checked: this package has no schema of", id="unknown"),
+        pytest.param("other/model", json.dumps(FITS), 3, "catalogue gave none (it was not asked:", id="unknown"),
         pytest.param("no model", json.dumps(FITS), 1, "no model", id="no model id"),
     ],
 )
@@ -197,6 +197,69 @@ def test_validate(run: Run, tmp_path: Path, model_id: str, text: str, code: int,
     ended, said, complained = run("validate", model_id, str(file))
     assert (ended, says in said + complained) == (code, True), said + complained
     assert (said == "") is (code != 0)
+
+
+@pytest.mark.slow
+class TestTheCatalogue:
+    MODEL = "sandbox/image-to-video"
+
+    @pytest.fixture
+    def validate(self, run: Run, sandbox: Sandbox, token_file: str, tmp_path: Path) -> Run:
+        def it(inputs: dict[str, Any], model_id: str = self.MODEL) -> tuple[int, str, str]:
+            file = tmp_path / "inputs.json"
+            file.write_text(json.dumps(inputs))
+            return run("validate", model_id, str(file), "--token-file", token_file, "--host", sandbox.url)
+
+        return it
+
+    def test_has_the_schema_of_a_model_that_the_package_does_not_know(self, validate: Run, sandbox: Sandbox) -> None:
+        fits = validate({"prompt": "It moves", "image_url": "s3://stills/cat.png"})
+        code, _, complained = validate({"prompt": "It moves", "duration": 99})
+        assert fits == (0, f"The inputs fit {self.MODEL}.\n", "")
+        assert (code, "duration: got 99" in complained, "image_url: got nothing" in complained) == (1, True, True)
+        assert sandbox.requests() == []
+
+    def test_leads_to_media_that_cannot_be_fetched(self, validate: Run) -> None:
+        code, _, complained = validate({"prompt": "It moves", "image_url": "/data/cat.png"})
+        assert (code, "a local path cannot be fetched" in complained) == (1, True)
+
+    def test_without_such_a_model(self, validate: Run) -> None:
+        code, _, complained = validate({"prompt": "It moves"}, "other/model")
+        assert code == 3
+        assert complained.startswith("Not checked: this package has no schema of other/model, and RunComfy's catalogue")
+
+    def test_is_not_asked_where_the_package_knows(self, validate: Run, sandbox: Sandbox) -> None:
+        assert validate(FITS, PRO)[0] == 0
+        assert sandbox.calls() == []
+
+    def test_by_the_token_of_a_connection(
+        self, run: Run, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
+        file = tmp_path / "inputs.json"
+        file.write_text('{"prompt": "A cat"}')
+        code, _, complained = run("validate", self.MODEL, str(file), "--conn-id", "runcomfy_default")
+        assert (code, "image_url: got nothing" in complained) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--token-file", "-"], 2, "cannot both come by standard input"),
+        (["--token-file", "/nowhere"], 2, "The file that --token-file names cannot be read"),
+        (["--host", "https://a.org"], 2, "--host goes with --token-file or RUNCOMFY_TOKEN"),
+        (["--conn-id", "a", "--token-file", "a"], 2, "both name a token"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_token_for_validate_that_cannot_be_had(
+    run: Run, tmp_path: Path, options: list[str], code: int, says: str
+) -> None:
+    file = tmp_path / "inputs.json"
+    file.write_text("{}")
+    inputs = "-" if "-" in options else str(file)
+    ended, _, complained = run("validate", "other/model", inputs, *options)
+    assert (ended, says in complained) == (code, True), complained
 
 
 def test_validate_of_a_file_that_is_not_there(run: Run) -> None:

@@ -56,3 +56,11 @@ def test_none_is_refused_by_name(value: Any) -> None:
 def test_anything_else_is_refused(value: Any) -> None:
     with pytest.raises(InvalidInputsError, match=r"`request_id` is .* which is no request id"):
         request_ids(value)
+
+
+@pytest.mark.parametrize(
+    ("said", "cost"),
+    [(0.5, 0.5), (0, 0.0), (None, None), ("0.5", None), (True, None), (-1, None), (float("nan"), None)],
+)
+def test_the_cost_that_comes_with_a_result_is_an_amount_or_not_known(said: Any, cost: float | None) -> None:
+    assert GivenRequest("r-1", {**RESULT, "cost_usd": said}).cost_usd == cost

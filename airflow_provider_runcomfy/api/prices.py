@@ -23,6 +23,8 @@ _AMOUNT = re.compile(r"\$\s?([0-9]{1,6}(?:\.[0-9]{1,6})?)|([0-9]{1,6}(?:\.[0-9]{
 _CLAUSE = re.compile(r"[;,\n|]|\.\s")
 _SOUND = re.compile(r"sound|audio", re.I)
 _SILENT = re.compile(r"\b(?:no|without|silent|off)\b", re.I)
+_PER_SECOND = re.compile(r"(?:\bper|/)\s?(?:s|sec|second)\b", re.I)
+_ON_TOP = re.compile(r"\+\s?\$?\s?[0-9]|\b(?:adds?|added|additional|extra|surcharge)\b", re.I)
 _NUMBER = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s?(?:s|sec|seconds?)?\s*", re.I)
 _LARGEST_COUNT = 1_000_000
 _LARGEST_USD = 10**9
@@ -85,22 +87,28 @@ def _price(entry: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Decimal
     if not base:
         raise UnknownPriceError(f"its base_price_usd is {short_repr(entry.get('base_price_usd'))}")
     price = Decimal(str(base))
-    noted = _noted_amounts(entry.get("pricing_note"), values)
+    noted = _noted_amounts(entry.get("pricing_note"), values, _unit(entry))
     if noted and max(noted) > price:
         return max(noted), f"the dearest in {one_line(entry['pricing_note'], _NOTE_LENGTH)!r}"
     return price, "base_price_usd"
 
 
-def _noted_amounts(note: Any, values: Mapping[str, Any]) -> list[Decimal]:
+def _noted_amounts(note: Any, values: Mapping[str, Any], unit: str) -> list[Decimal]:
     if not isinstance(note, str):
         return []
     is_silent = any(values.get(name) is False for name in _SOUND_NAMES)
-    return [
-        Decimal(found[1] or found[2])
-        for clause in _CLAUSE.split(note[:_NOTE_LENGTH])
-        if not (is_silent and _SOUND.search(clause) and not _SILENT.search(clause))
-        for found in _AMOUNT.finditer(clause)
-    ]
+    amounts = []
+    for clause in _CLAUSE.split(note[:_NOTE_LENGTH]):
+        found = [Decimal(amount[1] or amount[2]) for amount in _AMOUNT.finditer(clause)]
+        if not found or (is_silent and _SOUND.search(clause) and not _SILENT.search(clause)):
+            continue
+        if _ON_TOP.search(clause) or (_PER_SECOND.search(clause) and unit not in _SECOND):
+            # Neither the dearest of several prices, nor of the unit that is counted.
+            raise UnknownPriceError(
+                f"its pricing_note has {short_repr(clause.strip())}, and its price_unit is {unit!r}"
+            )
+        amounts += found
+    return amounts
 
 
 def _unit(entry: Mapping[str, Any]) -> str:

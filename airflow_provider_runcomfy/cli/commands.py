@@ -24,7 +24,7 @@ def validate(arguments: Namespace) -> None:
     """Run ``validate``, and exit with what it says."""
     from airflow_provider_runcomfy.cli.validate import validate as run
 
-    sys.exit(run(arguments.model_id, arguments.inputs))
+    sys.exit(run(arguments.model_id, arguments.inputs, arguments.conn_id, arguments.token_file, arguments.host))
 
 
 def sandbox(arguments: Namespace) -> None:
@@ -49,33 +49,34 @@ class Command:
     epilog: str
 
 
+_SOURCE: tuple[Option, ...] = (
+    ("--conn-id", {"metavar": "ID", "help": "use this Airflow connection, as tasks read it"}),
+    ("--token-file", {"metavar": "FILE", "help": "read the token from this file; - is standard input"}),
+    ("--host", {"metavar": "URL", "help": "base URL for a token that is not a connection's; RunComfy by default"}),
+)
+
 COMMANDS = (
     Command(
         "check",
         "Check token, balance and base URL, and that RunComfy can be reached; free of charge",
         check,
-        (
-            ("--conn-id", {"metavar": "ID", "help": "check this Airflow connection, as tasks read it"}),
-            ("--token-file", {"metavar": "FILE", "help": "read the token from this file; - is standard input"}),
-            (
-                "--host",
-                {"metavar": "URL", "help": "base URL for a token that is not a connection's; RunComfy by default"},
-            ),
-        ),
+        _SOURCE,
         "Without --conn-id and --token-file the token is that of the variable RUNCOMFY_TOKEN, else that of the Airflow "
         "connection runcomfy_default. Exits with 0 if all is well, 1 if there is something to mend (token, balance, "
         "base URL), 2 for a wrong option, 3 if RunComfy cannot be reached or cannot serve now.",
     ),
     Command(
         "validate",
-        "Check a model's inputs before anything is paid; nothing is sent",
+        "Check a model's inputs before anything is paid; they are sent nowhere",
         validate,
         (
             ("model_id", {"metavar": "MODEL", "help": "the model, say kling/kling-3.0/pro/text-to-video"}),
             ("inputs", {"metavar": "INPUTS", "help": "a JSON file with the model's inputs; - is standard input"}),
+            *_SOURCE,
         ),
-        "Exits with 0 if the inputs fit, 1 if they do not, 2 for a wrong option or a file that cannot be read, 3 if "
-        "the model's schema is not known.",
+        "Of a model that is not in the package the schema is asked for in RunComfy's catalogue, free of charge: that "
+        "takes a token, of --conn-id, --token-file or the variable RUNCOMFY_TOKEN. Exits with 0 if the inputs fit, 1 "
+        "if they do not, 2 for a wrong option or a file that cannot be read, 3 if the model's schema is not known.",
     ),
     Command("sandbox", sandbox_options.DESCRIPTION, sandbox, sandbox_options.OPTIONS, "Runs until SIGINT or SIGTERM."),
 )

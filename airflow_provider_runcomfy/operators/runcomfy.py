@@ -230,7 +230,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
             return self._hand_over(obtained.result, obtained.result.error, context)
         if self.deferrable and self._is_worth_deferring(obtained):
             self._defer(obtained)
-        return self._finish(obtained.request_id, self._wait(hook, obtained), context)
+        return self._finish(obtained.request_id, self._wait(hook, obtained, context), context)
 
     def execute_complete(self, context: Context, event: Any) -> Any:
         """Resume when the trigger has seen the end."""
@@ -289,8 +289,9 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
             method_name="execute_complete",
         )
 
-    def _wait(self, hook: RunComfyHook, obtained: Obtained) -> Ending:
+    def _wait(self, hook: RunComfyHook, obtained: Obtained, context: Context) -> Ending:
         from airflow_provider_runcomfy.api.polling import Poller
+        from airflow_provider_runcomfy.triggers.progress_xcom import ProgressOnWorker
         from airflow_provider_runcomfy.waiting import Progress, wait_on_worker
 
         poller = Poller(
@@ -300,7 +301,8 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
             max_poll_interval=self.max_poll_interval,
             submitted_at=obtained.submitted_at,
         )
-        return wait_on_worker(hook, obtained.request_id, poller, Progress(obtained.request_id, self.log))
+        progress = Progress(obtained.request_id, self.log, ProgressOnWorker(context, self.log).note)
+        return wait_on_worker(hook, obtained.request_id, poller, progress)
 
     def _end_time(self, obtained: Obtained) -> float:
         return time.time() + self.timeout.total_seconds() if obtained.deadline is None else obtained.deadline

@@ -82,7 +82,8 @@ class ModelApi:
         about = self._own(request, facts)
         body: dict[str, Any] = {"request_id": about.request_id, "status": about.state}
         if about.state is RequestState.SUCCEEDED:
-            body["output"] = {"video": f"http://{_host(request)}:{self._files_port}/{about.file_name}"}
+            url = f"http://{_host(request)}:{self._files_port}/{about.file_name}"
+            body["output"] = {about.clip.kind.value: url}
         elif about.state is RequestState.FAILED:
             body["error"] = about.error
         body["created_at"] = timestamp(about.created)

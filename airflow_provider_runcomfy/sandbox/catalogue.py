@@ -10,11 +10,25 @@ from airflow_provider_runcomfy.api.errors import Fault
 from airflow_provider_runcomfy.api.live_schema import understood
 from airflow_provider_runcomfy.api.media_inputs import media_in
 from airflow_provider_runcomfy.api.schema import CheckedInputs, check_inputs, input_schema, invalid_inputs
+from airflow_provider_runcomfy.api.types import MediaKind
 
 MICRODOLLARS = 1_000_000
 
-# A model of the sandbox's own, for inputs that are media; the `format` of its fields is that of RunComfy's catalogue
-# (source: official clients).
+_ASPECT_RATIO: Mapping[str, Any] = {
+    "title": "Aspect ratio",
+    "type": "string",
+    "enum": ["16:9", "9:16", "1:1"],
+    "default": "16:9",
+}
+
+# Models of the sandbox's own. One makes images, the other one takes them; the `format` of its fields is that of
+# RunComfy's catalogue (source: official clients).
+_TEXT_TO_IMAGE: Mapping[str, Any] = {
+    "type": "object",
+    "title": "Input schema",
+    "required": ["prompt"],
+    "properties": {"prompt": {"title": "Prompt", "type": "string"}, "aspect_ratio": _ASPECT_RATIO},
+}
 _IMAGE_TO_VIDEO: Mapping[str, Any] = {
     "type": "object",
     "title": "Input schema",
@@ -30,12 +44,7 @@ _IMAGE_TO_VIDEO: Mapping[str, Any] = {
             "maxItems": 3,
         },
         "duration": {"title": "Duration", "type": "integer", "minimum": 3, "maximum": 15, "default": 5},
-        "aspect_ratio": {
-            "title": "Aspect ratio",
-            "type": "string",
-            "enum": ["16:9", "9:16", "1:1"],
-            "default": "16:9",
-        },
+        "aspect_ratio": _ASPECT_RATIO,
         "sound": {"title": "Sound", "type": "boolean", "default": False},
     },
 }
@@ -44,7 +53,7 @@ _IMAGE_TO_VIDEO: Mapping[str, Any] = {
 @dataclass(frozen=True)
 class Model:
     """
-    One model of the catalogue; prices in microdollars per second of video (a third-party page, 2026).
+    One model of the catalogue; prices in microdollars per second of video (a third-party page, 2026), or per image.
 
     :param own_schema: the input schema of a model that is not in the package.
     """
@@ -55,6 +64,7 @@ class Model:
     price_with_sound: int
     category: str = "text-to-video"
     own_schema: Mapping[str, Any] | None = None
+    kind: MediaKind = MediaKind.VIDEO
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -81,6 +91,8 @@ class Model:
         """Return what ``inputs``, which must fit the schema, ask for: the schema's defaults fill the gaps."""
         defaults = {name: field.get("default") for name, field in self.schema["properties"].items()}
         asked = {**defaults, **inputs}
+        if self.kind is MediaKind.IMAGE:
+            return Clip(asked["prompt"], 0, asked["aspect_ratio"], False, self.price)
         price = self.price_with_sound if asked["sound"] else self.price
         seconds = int(asked["duration"])
         return Clip(asked["prompt"], seconds, asked["aspect_ratio"], asked["sound"], price * seconds)
@@ -91,18 +103,20 @@ class Model:
             "model_id": self.model_id,
             "display_name": self.display_name,
             "categories": [self.category],
-            "kind": "video",
+            "kind": self.kind.value,
             "base_price_usd": self.price / MICRODOLLARS,
             "price_unit": "second",
             "pricing_note": f"{self.price_with_sound / MICRODOLLARS} USD per second with sound",
             "required_inputs": list(self.schema.get("required", ())),
         }
+        if self.kind is MediaKind.IMAGE:
+            entry |= {"price_unit": "image", "pricing_note": ""}
         return {**entry, "input_schema": self.schema} if with_schema else entry
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What one request asks for; ``cost`` in microdollars."""
+    """What one request asks for: a video of so many ``seconds``, of 0 an image; ``cost`` in microdollars."""
 
     prompt: str
     seconds: int
@@ -110,11 +124,23 @@ class Clip:
     sound: bool
     cost: int
 
+    @property
+    def kind(self) -> MediaKind:
+        """What it is."""
+        return MediaKind.VIDEO if self.seconds else MediaKind.IMAGE
 
+    @property
+    def extension(self) -> str:
+        """How its file's name ends."""
+        return "mp4" if self.seconds else "png"
+
+
+_TO_IMAGE, _TO_VIDEO = "sandbox/text-to-image", "sandbox/image-to-video"
 _OFFERED = (
     Model("kling/kling-3.0/pro/text-to-video", "Kling 3.0 Pro Text to Video", 112_000, 168_000),
     Model("kling/kling-3.0/standard/text-to-video", "Kling 3.0 Standard Text to Video", 84_000, 126_000),
-    Model("sandbox/image-to-video", "Sandbox Image to Video", 100_000, 150_000, "image-to-video", _IMAGE_TO_VIDEO),
+    Model(_TO_VIDEO, "Sandbox Image to Video", 100_000, 150_000, "image-to-video", _IMAGE_TO_VIDEO),
+    Model(_TO_IMAGE, "Sandbox Text to Image", 20_000, 20_000, "text-to-image", _TEXT_TO_IMAGE, MediaKind.IMAGE),
 )
 MODELS: Mapping[str, Model] = {model.model_id: model for model in _OFFERED}
 

@@ -32,10 +32,14 @@ class Request:
     #: What it will fail with; None if it will succeed.
     error: Any = None
     request_id: str = field(default_factory=lambda: secrets.token_hex(16))
-    file_name: str = field(default_factory=lambda: f"{secrets.token_hex(12)}_output.mp4")
+    file_name: str = field(init=False)
     state: RequestState = RequestState.IN_QUEUE
     started: float | None = None
     finished: float | None = None
+
+    def __post_init__(self) -> None:
+        """Name the file."""
+        self.file_name = f"{secrets.token_hex(12)}_output.{self.clip.extension}"
 
     @property
     def charged(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import mimetypes
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,7 +31,7 @@ RENDERERS = 2
 
 class FileSite:
     """
-    Serves the videos; each is drawn when it is first asked for, so requests that nobody downloads cost nothing.
+    Serves videos and images; each is drawn when it is first asked for, so requests that nobody downloads cost nothing.
 
     :param gate: what every call goes through.
     :param engine: knows which request a file belongs to.
@@ -71,7 +72,7 @@ class FileSite:
         return _RecordedFile(path, call, request)
 
     async def _draw(self, request: Request) -> Path:
-        """Draw the video once, however many ask for it; a failure is tried again at the next call."""
+        """Draw the file once, however many ask for it; a failure is tried again at the next call."""
         name = request.file_name
         if name not in self._drawn:
             self._drawn[name] = asyncio.get_running_loop().run_in_executor(self._pool, self._render, request)
@@ -115,7 +116,7 @@ async def _send_truncated(request: web.Request, call: Call, path: Path, after_by
         return
     partial = "Range" in request.headers
     response = web.StreamResponse(status=206 if partial else 200)
-    response.content_type = "video/mp4"
+    response.content_type = mimetypes.guess_type(path)[0] or "video/mp4"
     response.content_length = len(asked)
     response.etag = _etag(about)
     response.last_modified = about.st_mtime

@@ -1,5 +1,5 @@
 """
-Draws one real video per request: H.264, AAC if sound is asked for, with the request's id and prompt in the picture.
+Draws one real video or image per request, with its id and prompt in the picture; H.264, AAC if sound is asked for.
 
 The text is drawn by Pillow into a still, so that no prompt ever comes near ffmpeg's filter language or a command
 line; ffmpeg adds a moving bar and a tone. Pillow's built-in font has Latin letters only: others are shown as boxes.
@@ -55,28 +55,33 @@ def find_ffmpeg() -> str:
 
 def render(ffmpeg: str, clip: Clip, *, request_id: str, model_id: str, target: Path) -> None:
     """
-    Write the video of a request to ``target``; a 5 s clip takes about half a second.
+    Write the video or image of a request to ``target``; a 5 s clip takes about half a second.
 
     :raises SandboxError: if ffmpeg fails, or the disk is full.
     """
-    still = target.with_suffix(".png")
-    half_done = target.with_suffix(".part.mp4")
+    still = target.with_suffix(".part.png")
+    moving = target.with_suffix(".part.mp4")
     try:
         _draw(clip, request_id, model_id, still)
-        command = [ffmpeg, *_arguments(clip, request_id, still), str(half_done)]
+        if clip.seconds:
+            _animate([ffmpeg, *_arguments(clip, request_id, still), str(moving)])
+        (moving if clip.seconds else still).rename(target)
+    except OSError as error:
+        raise SandboxError(f"the file could not be written: {error}") from error
+    finally:
+        still.unlink(missing_ok=True)
+        moving.unlink(missing_ok=True)
+
+
+def _animate(command: list[str]) -> None:
+    try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_SECONDS, check=False
         )
-        if done.returncode != 0:
-            raise SandboxError(f"ffmpeg failed: {done.stderr.decode(errors='replace')[-1000:]}")
-        half_done.rename(target)
     except subprocess.TimeoutExpired:
         raise SandboxError(f"ffmpeg did not end within {_TIMEOUT_SECONDS:.0f} s") from None
-    except OSError as error:
-        raise SandboxError(f"the video could not be written: {error}") from error
-    finally:
-        still.unlink(missing_ok=True)
-        half_done.unlink(missing_ok=True)
+    if done.returncode != 0:
+        raise SandboxError(f"ffmpeg failed: {done.stderr.decode(errors='replace')[-1000:]}")
 
 
 def _arguments(clip: Clip, request_id: str, still: Path) -> list[str]:
@@ -107,7 +112,8 @@ def _draw(clip: Clip, request_id: str, model_id: str, still: Path) -> None:
     picture = ImageOps.colorize(Image.linear_gradient("L").resize(size), *shades)
     font = cast("FreeTypeFont", ImageFont.load_default(_FONT_SIZE))
     room = (size[1] - 2 * _MARGIN) // _LINE_HEIGHT
-    about = [request_id, model_id, f"{clip.seconds} s, {clip.aspect_ratio}, {'sound' if clip.sound else 'silent'}", ""]
+    length = f"{clip.seconds} s, {'sound' if clip.sound else 'silent'}, " if clip.seconds else ""
+    about = [request_id, model_id, f"{length}{clip.aspect_ratio}", ""]
     lines = [line for text in about for line in _wrap(text, font, size[0] - 2 * _MARGIN)]
     lines += _wrap(clip.prompt, font, size[0] - 2 * _MARGIN)
     drawing = ImageDraw.Draw(picture)

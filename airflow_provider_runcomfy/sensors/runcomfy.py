@@ -106,12 +106,9 @@ class RunComfyRequestSensor(BaseSensorOperator):
         """Resume when the trigger has seen the end."""
         from airflow_provider_runcomfy.failures import WAITER
         from airflow_provider_runcomfy.triggers.events import from_event
-        from airflow_provider_runcomfy.triggers.progress_xcom import tell_ends
 
         with self._telling_why_it_skips():
-            endings = from_event(event, WAITER)
-            tell_ends(endings, context, self.log)
-            return self._results(endings, context)
+            return self._results(from_event(event, WAITER), context)
 
     @contextmanager
     def _telling_why_it_skips(self) -> Iterator[None]:
@@ -142,11 +139,14 @@ class RunComfyRequestSensor(BaseSensorOperator):
     def _look(self, request_id: str, context: Context) -> Ending | None:
         if self._lookout is None:
             from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+            from airflow_provider_runcomfy.triggers.progress_xcom import ProgressOnWorker
             from airflow_provider_runcomfy.waiting import Lookout
 
             hook = RunComfyHook(self.runcomfy_conn_id)
             hook.get_conn()
-            self._lookout = Lookout(hook, self._started_at(context), self.log)
+            # Of one that is about to defer, the trigger tells.
+            note = None if self.deferrable else ProgressOnWorker(context, self.log).note
+            self._lookout = Lookout(hook, self._started_at(context), self.log, note)
         return self._lookout.ending_of(request_id)
 
     def _started_at(self, context: Context) -> float:
@@ -160,7 +160,9 @@ class RunComfyRequestSensor(BaseSensorOperator):
         from airflow_provider_runcomfy.failures import WAITER, without_result
         from airflow_provider_runcomfy.purse import note_costs_once
         from airflow_provider_runcomfy.request_ids import given_requests, is_one_request
+        from airflow_provider_runcomfy.triggers.progress_xcom import tell_ends
 
+        tell_ends(endings, context, self.log)
         requests = given_requests(self.request_id)
         note_costs_once(context, requests, endings, self.log)
         model_ids = {given.request_id: given.model_id for given in requests}

@@ -21,7 +21,10 @@ def not_handed_over(submission: Submission, *, is_last: bool) -> str | None:
     if submission.outcome is Outcome.GONE:
         return "Paid for, and not handed over: RunComfy does not have it any more."
     if not is_last:
-        return "Paid for, and not handed over: a later submit of this task has replaced it."
+        return (
+            "Paid for, and replaced by a later submit of this task: no task of this run has its result now, although "
+            "it may have been handed over before."
+        )
     if submission.outcome is Outcome.SUCCEEDED:
         return (
             "Paid for, and not handed over: it has succeeded, and no task of this run has its result. Clear the task "

@@ -121,14 +121,14 @@ def _clip(request_id: str, heard: _Heard, run: RunFacts) -> Clip:
         model_id=next((model_id for model_id in model_ids if isinstance(model_id, str) and model_id), None),
         inputs=submission.inputs if submission else fields.get("inputs"),
         times=times_of(submission, result, told),
-        cost_usd=_cost(submission, result),
+        cost_usd=_cost(submission, result, told),
         files=files_of(result.media if result else (), heard.places),
     )
     if state in (RequestState.IN_QUEUE, RequestState.IN_PROGRESS) and told:
         clip.told_at = told.at
         clip.queue_position = told.queue_position if state == RequestState.IN_QUEUE else None
     if state not in (RequestState.SUCCEEDED, *_WAITING):
-        clip.error = submission.detail if submission else None
+        clip.error = (submission.detail if submission else None) or (told.error if told else None)
     if state in _FAILED and not clip.error:
         clip.error = "The log of the task says why."
     if not (result or heard.places) and not _is_awaited(heard, run):
@@ -155,9 +155,13 @@ def _state(submission: Submission | None, result: GenerationResult | None, heard
     return RequestState.IN_PROGRESS.value if has_ended else told.state.value
 
 
-def _cost(submission: Submission | None, result: GenerationResult | None) -> float | None:
-    cost = result.cost_usd if result else None
-    return submission.cost_usd if cost is None and submission else cost
+def _cost(submission: Submission | None, result: GenerationResult | None, told: Told | None) -> float | None:
+    costs = (
+        result.cost_usd if result else None,
+        submission.cost_usd if submission else None,
+        told.cost_usd if told else None,
+    )
+    return next((cost for cost in costs if cost is not None), None)
 
 
 def _fields(heard: _Heard, run: RunFacts) -> Mapping[str, Any]:
@@ -182,7 +186,9 @@ def _is_last(task: TaskFacts, submission: Submission) -> bool:
 
 
 def _attention(clip: Clip, heard: _Heard, run: RunFacts) -> str | None:
-    handed_on = run.state == "success" and any(t.state == "success" for t, s in heard.submissions if _is_last(t, s))
+    # A task that does not wait, which is what a deadline tells, has done its part with the id.
+    done = [s for task, s in heard.submissions if task.state == "success" and _is_last(task, s) and s.deadline is None]
+    handed_on = run.state == "success" and bool(done)
     if clip.state in (*_FAILED, Outcome.CANCELLED) or not heard.submissions:
         return None
     if handed_on and clip.state not in (Outcome.SUCCEEDED, Outcome.GONE):

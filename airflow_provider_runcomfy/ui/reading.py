@@ -20,6 +20,8 @@ class Told:
 
     :param at: when that was told (ISO 8601).
     :param running_since: when it was first seen running (seconds since the epoch), where that is known.
+    :param error: why it ended without a result.
+    :param cost_usd: what it has cost, where that was told at its end.
     """
 
     request_id: str
@@ -27,6 +29,8 @@ class Told:
     queue_position: int | None = None
     at: str | None = None
     running_since: float | None = None
+    error: str | None = None
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,8 @@ def _told(item: Any) -> Told | None:
         position if _is_count(position) else None,
         _text(item["at"]),
         _amount(item.get("running_since")),
+        _text(item.get("error")),
+        _amount(item.get("cost_usd")),
     )
 
 
@@ -155,7 +161,8 @@ def _kind(value: Any) -> MediaKind | None:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    # JSON can escape a lone surrogate; a web page cannot be sent one.
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
 
 
 def _amount(value: Any) -> float | None:

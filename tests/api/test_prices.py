@@ -35,6 +35,8 @@ DEAREST = f"0.168 USD per second (the dearest in {NOTE!r})"
         pytest.param({**PRO, "pricing_note": "Without sound 0.2 USD, with sound 0.3 USD"}, {"sound": False}, "1",
                      "5 s (duration) x 0.2 USD per second (the dearest in 'Without sound 0.2 USD, with sound 0.3 USD') "
                      "= 1 USD", id="silent, and the note has its price"),
+        pytest.param({**PRO, "pricing_note": "sound adds 0.056 USD per second"}, {"sound": False}, "0.56",
+                     "5 s (duration) x 0.112 USD per second (base_price_usd) = 0.56 USD", id="silent, no surcharge"),
         pytest.param({**PRO, "pricing_note": "cheaper at 0.01 USD"}, {}, "0.56",
                      "5 s (duration) x 0.112 USD per second (base_price_usd) = 0.56 USD", id="a note below the base"),
     ],
@@ -53,6 +55,12 @@ def test_an_estimate_has_its_arithmetic(entry: Any, inputs: Any, usd: str, arith
         ({**PRO, "base_price_usd": "0.1"}, {}, SCHEMA, "its base_price_usd is '0.1'"),
         ({**PRO, "price_unit": "token"}, {}, SCHEMA, "its price_unit is 'token'"),
         ({**PRO, "price_unit": None}, {}, SCHEMA, "its price_unit is None"),
+        ({**PRO, "pricing_note": "sound adds 0.056 USD per second"}, {}, SCHEMA,
+         "its pricing_note has 'sound adds 0.056 USD per second', and its price_unit is 'second'"),
+        ({**PRO, "pricing_note": "4K: +$0.1"}, {}, SCHEMA,
+         "its pricing_note has '4K: +$0.1', and its price_unit is 'second'"),
+        ({**PRO, "price_unit": "output", "pricing_note": "$0.1/s"}, {}, SCHEMA,
+         "its pricing_note has '$0.1/s', and its price_unit is 'output'"),
         (PRO, {"duration": -1}, SCHEMA, "it is priced by the second, and duration is -1"),
         (PRO, {"duration": "auto"}, SCHEMA, "it is priced by the second, and duration is 'auto'"),
         (PRO, {}, None, "it is priced by the second, and neither the inputs nor its defaults tell how many"),
@@ -61,7 +69,7 @@ def test_an_estimate_has_its_arithmetic(entry: Any, inputs: Any, usd: str, arith
         (PRO, {"n": True}, SCHEMA, "its n is True"),
         ({**PRO, "base_price_usd": 1e12}, {"n": 1000}, SCHEMA, "that would be more than 1000000000 USD"),
     ],
-)
+)  # fmt: skip
 def test_what_is_not_known_is_not_guessed(entry: Any, inputs: Any, schema: Any, why: str) -> None:
     with pytest.raises(UnknownPriceError) as caught:
         estimate(entry, inputs, schema)

@@ -292,6 +292,19 @@ def test_polls_that_fail_end_no_wait(sandbox: Sandbox, run_dag: RunDag) -> None:
     assert count(sandbox)["submit"] == 1
 
 
+def test_while_it_waits_on_a_worker_it_tells_the_page_its_place_in_the_queue(full: Sandbox, run_dag: RunDag) -> None:
+    with DAG("queued", schedule=None) as dag:
+        RunComfyGenerateOperator(
+            task_id="make", model_id=PRO, inputs=CLIP, timeout=timedelta(seconds=1), deferrable=False, **QUICK
+        )
+
+    run = run_dag(dag)
+
+    [told] = xcom(run, "make", "progress")
+    assert told["request_id"] == xcom(run, "make", "request_id")
+    assert (told["state"], told["queue_position"]) == ("in_queue", 0)
+
+
 def test_a_request_that_does_not_end_in_time_is_left_alone_and_not_retried(
     sandbox: Sandbox, run_dag: RunDag, capfd: pytest.CaptureFixture[str]
 ) -> None:

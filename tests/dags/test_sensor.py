@@ -47,6 +47,40 @@ def test_it_waits_for_one_request_in_every_mode(
     assert f"Request {request['request_id']} is in_progress." in log
 
 
+@pytest.mark.parametrize("mode", [*MODES, pytest.param({"deferrable": True, "at_once": True}, id="the first look")])
+def test_it_tells_the_page_how_a_request_ended_and_why(
+    request: pytest.FixtureRequest, run_dag: RunDag, mode: dict[str, Any]
+) -> None:
+    at_once = mode.get("at_once", False)
+    sandbox: Sandbox = request.getfixturevalue("sandbox" if at_once else "working")
+    sandbox.add_fault("fail", error="out of memory")
+    how = {name: value for name, value in mode.items() if name != "at_once"}
+    with DAG("failed", schedule=None) as dag:
+        submit = RunComfySubmitOperator(task_id="submit", model_id=PRO, inputs=CLIP)
+        RunComfyRequestSensor(task_id="wait", request_id=submit.output, **SOON, **how)
+
+    run = run_dag(dag)
+
+    [told] = xcom(run, "wait", "progress")
+    assert (told["request_id"], told["state"], told["error"], told["cost_usd"]) == (
+        xcom(run, "submit"), "failed", "out of memory", 0.336
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode.id != "deferred"])
+def test_while_it_waits_on_a_worker_it_tells_the_page_where_a_request_stands(
+    full: Sandbox, run_dag: RunDag, mode: dict[str, Any]
+) -> None:
+    with DAG("queued", schedule=None) as dag:
+        submit = RunComfySubmitOperator(task_id="submit", model_id=PRO, inputs=CLIP)
+        RunComfyRequestSensor(task_id="wait", request_id=submit.output, timeout=1, **SOON, **mode)
+
+    run = run_dag(dag)
+
+    [told] = xcom(run, "wait", "progress")
+    assert (told["request_id"], told["state"]) == (xcom(run, "submit"), "in_queue")
+
+
 def test_it_waits_for_a_list_and_keeps_its_order(working: Sandbox, run_dag: RunDag) -> None:
     with DAG("several", schedule=None) as dag:
         submits = [RunComfySubmitOperator(task_id=f"submit_{n}", model_id=PRO, inputs=CLIP) for n in range(3)]

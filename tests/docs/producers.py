@@ -34,6 +34,13 @@ def causes(cause: str) -> Callable[[Produce], Produce]:
     return keep
 
 
+def nobody() -> str:
+    """Return an address at which nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
 def first_try(stage: Stage, **given: object) -> None:
     """Run a try that ends with an error of its own, or with none."""
     with suppress(AirflowException):
@@ -44,10 +51,7 @@ def first_try(stage: Stage, **given: object) -> None:
 @causes("RunComfy cannot be reached before a submit")
 def _(stage: Stage) -> None:
     stage.patch.setattr(posting, "resending", lambda: Retrying(stop=stop_after_attempt(1), reraise=True))
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    stage.set_connection(f'{{"conn_type": "runcomfy", "host": "http://127.0.0.1:{port}", "password": "t"}}')
+    stage.set_connection(f'{{"conn_type": "runcomfy", "host": "{nobody()}", "password": "t"}}')
     stage.generate()
 
 
@@ -80,10 +84,26 @@ def _(stage: Stage) -> None:
     stage.generate(model_id="nobody/has/this-model", max_cost_usd=1)
 
 
+@causes("there is a `max_cost_usd`, and the catalogue does not answer")
+def _(stage: Stage) -> None:
+    stage.sandbox.add_fault("status", calls=["models"], code=503, times=None)
+    stage.generate(max_cost_usd=1)
+
+
 @causes("an input in a store is not there, may not be read, or cannot be signed for")
 def _(stage: Stage) -> None:
     # Any HTTP server will do for a store that does not have the object.
     store = {"conn_type": "aws", "login": "key", "password": "secret", "extra": {"endpoint_url": stage.sandbox.url}}
+    stage.patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(store))
+    inputs = {"prompt": "A cat", "image_url": "s3://frames/cat.png"}
+    stage.generate(model_id="sandbox/image-to-video", inputs=inputs)
+
+
+@causes("the store of an input does not answer")
+def _(stage: Stage) -> None:
+    assert stage.sandbox
+    extra = {"endpoint_url": nobody(), "config_kwargs": {"retries": {"max_attempts": 0}}}
+    store = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
     stage.patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(store))
     inputs = {"prompt": "A cat", "image_url": "s3://frames/cat.png"}
     stage.generate(model_id="sandbox/image-to-video", inputs=inputs)
@@ -122,6 +142,15 @@ def _(stage: Stage) -> None:
     stage.generate()
 
 
+@causes("the task was cleared, and RunComfy cannot be asked what became of its request")
+def _(stage: Stage) -> None:
+    sandbox = stage.sandbox
+    first_try(stage)
+    stage.ti.clear()
+    sandbox.add_fault("status", code=503, calls=["result"], times=None)
+    stage.generate()
+
+
 @causes("the account has no balance left")
 def _(stage: Stage) -> None:
     stage.sandbox.add_fault("status", calls=["submit"], code=402)
@@ -144,6 +173,18 @@ def _(stage: Stage) -> None:
 def _(stage: Stage) -> None:
     stage.sandbox.add_fault("lost_answer")
     first_try(stage)
+    stage.generate()
+
+
+@causes("the submit was taken, and Airflow's task state store does not answer any more")
+def _(stage: Stage) -> None:
+    def refuse_what_comes_after_the_post(call: str) -> None:
+        if call == "set" and stage.sandbox.requests():
+            raise OSError("no answer")
+
+    assert stage.sandbox
+    assert stage.store is not None
+    stage.store.on_call = refuse_what_comes_after_the_post
     stage.generate()
 
 

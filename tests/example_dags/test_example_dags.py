@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from importlib import import_module
@@ -44,6 +45,12 @@ def test_its_markers_for_the_docs_come_in_pairs(name: str) -> None:
     )
     assert starts
     assert starts == ends
+
+
+def test_the_how_to_shows_every_marked_piece() -> None:
+    marked = {name for file in FOLDER.glob("*.py") for name in re.findall(r"# \[START (\w+)\]", file.read_text())}
+    shown = re.findall(r"\[START (\w+)\]", (FOLDER.parent / "docs" / "howto.md").read_text())
+    assert sorted(shown) == sorted(marked)
 
 
 def test_the_demo_asks_for_money_for_exactly_what_the_dags_submit() -> None:

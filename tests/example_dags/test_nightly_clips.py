@@ -16,13 +16,17 @@ from tests.runcomfy import CONNECTION_VARIABLE, connection_to
 
 pytestmark = pytest.mark.slow
 
+EXAMPLE = "example_dags.example_runcomfy_nightly_clips"
+CLIP_USD = 3 * 0.084
+
 
 def test_each_row_is_a_clip_in_the_bucket(run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running_sandbox(run_seconds=0) as sandbox, seaweedfs(tmp_path / "s3") as s3:
         monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", s3.connection())
 
-        run = run_dag(import_module("example_dags.example_runcomfy_nightly_clips").dag)
+        # Both just fit.
+        run = run_dag(import_module(EXAMPLE).dag, run_conf={"budget_usd": 2 * CLIP_USD})
 
         assert set(states(run)) == {"rows", "clip[0]", "clip[1]", "copy[0]", "copy[1]"}
         assert set(states(run).values()) == {"success"}
@@ -34,3 +38,15 @@ def test_each_row_is_a_clip_in_the_bucket(run_dag: RunDag, tmp_path: Path, monke
         "Product shot of a {{ blue }} mug, steaming by a rainy window, handheld.",
     ]
     assert [(copy.video.width, copy.video.height) for copy in copies] == [(1280, 720), (720, 1280)]
+
+
+def test_no_clip_is_submitted_that_would_cost_more_than_its_share_of_the_budget(
+    run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_sandbox(run_seconds=0) as sandbox:
+        monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
+
+        run = run_dag(import_module(EXAMPLE).dag, run_conf={"budget_usd": 2 * CLIP_USD - 0.001})
+
+        assert sandbox.requests() == []
+    assert [states(run)[f"clip[{index}]"] for index in (0, 1)] == ["failed", "failed"]

@@ -17,8 +17,9 @@ from tests.sandbox.client import PRO, SHORT, SHORT_COST, STANDARD, Caller
 
 pytestmark = pytest.mark.slow
 
-#: A model of the sandbox's own, whose inputs are media.
+#: Models of the sandbox's own: one takes media, the other one makes images.
 OWN = "sandbox/image-to-video"
+IMAGE = "sandbox/text-to-image"
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 
 
@@ -166,13 +167,13 @@ def test_a_refused_submit_costs_nothing(
 @pytest.mark.parametrize(
     ("query", "found", "total"),
     [
-        pytest.param("", [PRO, STANDARD, OWN], 3, id="all"),
+        pytest.param("", [PRO, STANDARD, OWN, IMAGE], 4, id="all"),
         pytest.param("search=PRO", [PRO], 1, id="search"),
         pytest.param("category=text-to-video&kind=video", [PRO, STANDARD], 2, id="category and kind"),
         pytest.param("category=image-to-video", [OWN], 1, id="another category"),
-        pytest.param("kind=image", [], 0, id="another kind"),
-        pytest.param("limit=1", [PRO], 3, id="first page"),
-        pytest.param("limit=1&offset=1", [STANDARD], 3, id="second page"),
+        pytest.param("kind=image", [IMAGE], 1, id="another kind"),
+        pytest.param("limit=1", [PRO], 4, id="first page"),
+        pytest.param("limit=1&offset=1", [STANDARD], 4, id="second page"),
     ],
 )
 def test_the_catalogue(caller: Caller, query: str, found: list[str], total: int) -> None:
@@ -220,6 +221,15 @@ def test_a_model_that_takes_media(caller: Caller) -> None:
     }
     inputs = {"prompt": "It moves", "image_url": "https://example.com/cat.png", "duration": 3}
     assert caller.result(caller.submitted(inputs, OWN))["cost"] == pytest.approx(0.3)
+
+
+def test_a_model_that_makes_images(caller: Caller) -> None:
+    entry = caller.get(f"/v1/models/{IMAGE}").json()
+    assert (entry["kind"], entry["base_price_usd"], entry["price_unit"]) == ("image", 0.02, "image")
+    result = caller.result(caller.submitted({"prompt": "A cat"}, IMAGE))
+    assert (list(result["output"]), result["cost"]) == (["image"], 0.02)
+    file = requests.get(result["output"]["image"], timeout=30)
+    assert (file.headers["Content-Type"], file.content[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/cat.png", "/data/cat.png", "http://example.com/cat.png", "cat.png"])

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse, SetXCom
 
 from airflow_provider_runcomfy.api.polling import End, Ending
-from airflow_provider_runcomfy.api.types import RequestState, RequestStatus
+from airflow_provider_runcomfy.api.types import GenerationResult, RequestState, RequestStatus
 from airflow_provider_runcomfy.sandbox.server import Sandbox
 from airflow_provider_runcomfy.triggers import progress_xcom
-from airflow_provider_runcomfy.triggers.progress_xcom import ProgressXCom, tell_ends
+from airflow_provider_runcomfy.triggers.progress_xcom import ProgressOnWorker, ProgressXCom, tell_ends
 from tests.triggers.waiting import a_trigger, events_of, submit
 
 UNMAPPED = SimpleNamespace(dag_id="d", run_id="r", task_id="clip", map_index=None)
@@ -170,16 +170,43 @@ def tell(ti: Resumed, **endings: Ending) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "state"), [(End.SUCCEEDED, "succeeded"), (End.FAILED, "failed"), (End.CANCELLED, "cancelled")]
+    ("end", "state", "error"),
+    [(End.SUCCEEDED, "succeeded", None), (End.FAILED, "failed", "as said"), (End.CANCELLED, "cancelled", "as said")],
 )
-def test_the_task_tells_how_it_ended_and_since_when_it_ran(end: End, state: str) -> None:
+def test_the_task_tells_how_it_ended_and_since_when_it_ran(end: End, state: str, error: str | None) -> None:
     ti = Resumed()
+    result = GenerationResult("r", RequestState(state), cost_usd=0.5)
 
-    tell(ti, r=Ending(end, running_since=12.5))
+    tell(ti, r=Ending(end, result, "as said", running_since=12.5))
 
     [entry] = ti.pushed["progress"]
     assert entry.pop("at")
-    assert entry == {"request_id": "r", "state": state, "queue_position": None, "running_since": 12.5}
+    assert entry == {
+        "request_id": "r",
+        "state": state,
+        "queue_position": None,
+        "running_since": 12.5,
+        "error": error,
+        "cost_usd": 0.5,
+    }
+
+
+def test_a_task_that_waits_on_its_worker_tells_what_changed_and_at_most_every_thirty_seconds() -> None:
+    ti, clock = Resumed(), SimpleNamespace(now=0.0)
+    context: Any = {"ti": ti}
+    log: Any = SimpleNamespace(debug=lambda *_: None)
+    told = ProgressOnWorker(context, log, lambda: clock.now)
+    positions = []
+    for clock.now, position in [(0, 9), (5, 8), (29, 7), (30, 6), (59, 5), (95, 4)]:
+        told.note(queued(position))
+        positions += [entry["queue_position"] for entry in ti.pushed.pop("progress", [])]
+
+    assert positions == [9, 6, 4]
+
+
+def test_a_wait_on_a_worker_goes_on_whatever_becomes_of_its_xcom() -> None:
+    context: Any = {"ti": Resumed(AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR)))}
+    ProgressOnWorker(context, cast("Any", SimpleNamespace(debug=lambda *_: None))).note(queued(1))
 
 
 @pytest.mark.parametrize("end", [End.TIMED_OUT, End.NOT_FOUND, End.FORBIDDEN, End.UNAUTHENTICATED])

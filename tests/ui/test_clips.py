@@ -112,7 +112,8 @@ def test_one_that_a_later_submit_has_replaced_stands_out() -> None:
     clips = clips_of(run(task(submissions=submissions, returned=result("r-2"))))
 
     assert {clip.request_id: clip.attention for clip in clips} == {
-        "r-1": "Paid for, and not handed over: a later submit of this task has replaced it.",
+        "r-1": "Paid for, and replaced by a later submit of this task: no task of this run has its result now, "
+        "although it may have been handed over before.",
         "r-2": None,
     }
 
@@ -136,6 +137,15 @@ def test_an_id_that_was_handed_on_is_awaited_until_the_run_has_ended() -> None:
     assert lost.state == "unknown"
 
 
+def test_one_whose_task_a_person_marked_successful_while_it_waited_stands_out() -> None:
+    generate = task(submissions=[submission(deadline=1795690800.0)], ids=["r-1"], told=progress(state="in_progress"))
+
+    clip = the_clip(run(generate))
+
+    assert clip.state == "unknown"
+    assert (clip.attention or "").startswith("Submitted, and not handed over: no task waits for it any more.")
+
+
 def test_one_that_was_given_up_before_anybody_looked_is_not_known() -> None:
     assert the_clip(run(task(state="failed", submissions=[submission()]), state="failed")).state == "unknown"
 
@@ -155,11 +165,14 @@ def test_a_submit_without_an_id_stands_out_unless_it_is_under_way(state: str, ex
 def test_an_end_that_only_the_sensor_has_seen_is_no_riddle(state: str) -> None:
     submit = task("submit", operator="RunComfySubmitOperator", submissions=[submission()], ids=["r-1"])
     wait = task("wait", operator="RunComfyRequestSensor", state="failed", told=progress(state=state))
+    told_why = progress(state=state, error="out of memory", cost_usd=0.5)
+    wait_of_now = task("wait", operator="RunComfyRequestSensor", state="failed", told=told_why)
 
-    clip = the_clip(run(submit, wait, state="failed"))
+    of_an_older_version = the_clip(run(submit, wait, state="failed"))
+    clip = the_clip(run(submit, wait_of_now, state="failed"))
 
-    assert (clip.state, clip.attention) == (state, None)
-    assert clip.error == ("The log of the task says why." if state == "failed" else None)
+    assert (clip.state, clip.attention, clip.error, clip.cost_usd) == (state, None, "out of memory", 0.5)
+    assert of_an_older_version.error == ("The log of the task says why." if state == "failed" else None)
 
 
 @pytest.mark.parametrize("told", ["completed", "succeeded", "unknown"])

@@ -54,6 +54,11 @@ def test_what_is_wrong_in_a_result_is_left_out() -> None:
     assert (found.result.cost_usd, found.result.created_at, found.model_id) == (None, None, None)
 
 
+def test_text_that_no_page_could_be_sent_is_replaced() -> None:
+    [copy] = manifest_in([line(uri="s3://b/\ud800")])
+    assert copy.uri == "s3://b/?"
+
+
 @pytest.mark.parametrize("cost", [float("nan"), float("inf"), -1, True, "1", None])
 def test_a_cost_that_is_none_is_not_counted(cost: Any) -> None:
     [found] = results_in(result(cost_usd=cost))

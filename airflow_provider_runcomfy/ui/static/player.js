@@ -7,7 +7,9 @@ const EXPIRED = {
   runcomfy:
     "RunComfy does not give this file any more, or not to this browser: its links expire, and no task has stored it " +
     "where this page can show it.",
-  stored: "The store does not give this file: it may have been removed, or the connection may not read it.",
+  stored:
+    "The store does not give this file: its link was good for an hour (reload the page), or the file was removed, or " +
+    "the connection may not read it.",
 };
 
 // Forty clips are not loaded before somebody scrolls to them.
