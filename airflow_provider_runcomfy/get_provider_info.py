@@ -90,8 +90,8 @@ def get_provider_info() -> dict[str, Any]:
                     # connection that was saved without one (apache/airflow#73298).
                     "hidden-fields": ["schema", "login", "extra"],
                     "relabeling": {"password": "API token", "host": "Base URL", "port": "Port"},
-                    # Airflow has no help for these fields but what stands in them while they are empty: 60 characters,
-                    # more would be cut off.
+                    # Airflow has no help for these fields but what stands in them while they are empty: some 60
+                    # characters, more would be cut off.
                     "placeholders": {
                         "password": "create one in your RunComfy profile, and paste it here",
                         "host": "empty for RunComfy; http://127.0.0.1:8765 for a sandbox",

@@ -35,7 +35,7 @@ SAID_OF_HOST = (
 WIDTHS = """input => {
   const style = getComputedStyle(input);
   const canvas = document.createElement("canvas").getContext("2d");
-  canvas.font = style.font;
+  canvas.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
   const room = input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
   return [canvas.measureText(input.placeholder).width, room];
 }"""
