@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _READ_ATTEMPTS = 4
+# A PermissionError is Airflow's refusal to tell of a connection.
+_NOT_TOLD = (AirflowRuntimeError, PermissionError)
 
 
 class RunComfyHook(BaseHook):
@@ -65,7 +67,7 @@ class RunComfyHook(BaseHook):
             return self.get_connection(self.runcomfy_conn_id)
         except AirflowNotFoundException:
             return None
-        except AirflowRuntimeError as error:
+        except _NOT_TOLD as error:
             raise _airflow_unavailable(self.runcomfy_conn_id, error) from None
 
     @cached_property
@@ -288,11 +290,11 @@ class RunComfyAsyncHook(AbstractAsyncContextManager["RunComfyAsyncHook"]):
             settings = settings_of(await BaseHook.aget_connection(self.runcomfy_conn_id))
         except AirflowNotFoundException:
             settings = settings_without_connection(self.runcomfy_conn_id)
-        except AirflowRuntimeError as error:
+        except _NOT_TOLD as error:
             raise _airflow_unavailable(self.runcomfy_conn_id, error) from None
         mask_secret(settings.token)
         return settings
 
 
-def _airflow_unavailable(conn_id: str, error: AirflowRuntimeError) -> UnavailableError:
+def _airflow_unavailable(conn_id: str, error: Exception) -> UnavailableError:
     return UnavailableError(f"Airflow could not be asked for the connection {conn_id!r} ({error}).")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import airflow
 import pytest
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
 
 from airflow_provider_runcomfy import exceptions
 from airflow_provider_runcomfy.api import errors
@@ -53,6 +56,20 @@ async def test_the_forms_of_a_connection(set_connection: SetConnection, fields: 
     settings = RunComfyHook().settings
     assert (settings.token, settings.base_url) == (TOKEN, base_url)
     assert await RunComfyAsyncHook()._settings() == settings
+
+
+@pytest.mark.parametrize(
+    "error", [AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR)), PermissionError("Access denied")]
+)
+async def test_what_airflow_does_not_tell_now_it_may_tell_later(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(RunComfyHook, "get_connection", Mock(side_effect=error))
+    monkeypatch.setattr(BaseHook, "aget_connection", AsyncMock(side_effect=error))
+    with pytest.raises(errors.UnavailableError, match="could not be asked for the connection 'runcomfy_default'"):
+        _ = RunComfyHook().settings
+    with pytest.raises(errors.UnavailableError, match="could not be asked for the connection 'runcomfy_default'"):
+        await RunComfyAsyncHook().get_conn()
 
 
 def test_a_connection_may_be_a_uri(monkeypatch: pytest.MonkeyPatch) -> None:
