@@ -81,9 +81,14 @@ class RunComfyRequestTrigger(BaseTrigger):
         ids = self._request_ids
         async with shared_connection(self.runcomfy_conn_id) as shared:
             told = ProgressXCom(self.task_instance, shared, self.log)
-            # Also one request has a task of its own: in the trigger's, Airflow's portal makes every poll dearer.
-            async with asyncio.TaskGroup() as group:
-                waits = [group.create_task(self._ending(request_id, shared, told)) for request_id in ids]
+            try:
+                # Also one request has a task of its own: in the trigger's, Airflow's portal makes every poll dearer.
+                async with asyncio.TaskGroup() as group:
+                    waits = [group.create_task(self._ending(request_id, shared, told)) for request_id in ids]
+            except ExceptionGroup as errors:
+                # What people read last is what went wrong, not that it went wrong in a group.
+                error = errors.exceptions[0]
+                raise error from error.__cause__
             endings = [wait.result() for wait in waits]
         yield TriggerEvent(to_event(dict(zip(ids, endings, strict=True))))
 
