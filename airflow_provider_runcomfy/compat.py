@@ -26,6 +26,7 @@ __all__ = [
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "amask_secret",
     "determine_kwargs",
     "stats",
 ]
@@ -41,6 +42,19 @@ def determine_kwargs(
         # Airflow 3.1.
         from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
     return determine_kwargs(function, arguments, kwargs)
+
+
+async def amask_secret(secret: str) -> None:
+    """Have a secret masked in what a trigger logs: also by the triggerer's other process, which writes that."""
+    try:
+        from airflow.sdk.log import amask_secret
+    except ImportError:
+        # Airflow 3.1.
+        from airflow.sdk.log import mask_secret
+
+        mask_secret(secret)
+    else:
+        await amask_secret(secret)
 
 
 def stats() -> Any:

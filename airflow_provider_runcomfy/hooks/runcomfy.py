@@ -18,7 +18,7 @@ from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
 from airflow_provider_runcomfy.api.errors import RunComfyError, UnavailableError
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import Balance, CancelOutcome, GenerationResult, RequestStatus
-from airflow_provider_runcomfy.compat import AirflowNotFoundException
+from airflow_provider_runcomfy.compat import AirflowNotFoundException, amask_secret
 from airflow_provider_runcomfy.exceptions import airflow_errors
 from airflow_provider_runcomfy.hooks.settings import (
     download_policy_of,
@@ -284,15 +284,13 @@ class RunComfyAsyncHook(AbstractAsyncContextManager["RunComfyAsyncHook"]):
             opening.exception()
 
     async def _settings(self) -> Settings:
-        from airflow.sdk.log import mask_secret
-
         try:
             settings = settings_of(await BaseHook.aget_connection(self.runcomfy_conn_id))
         except AirflowNotFoundException:
             settings = settings_without_connection(self.runcomfy_conn_id)
         except _NOT_TOLD as error:
             raise _airflow_unavailable(self.runcomfy_conn_id, error) from None
-        mask_secret(settings.token)
+        await amask_secret(settings.token)
         return settings
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
@@ -10,7 +11,7 @@ import airflow
 import pytest
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError, ErrorType
-from airflow.sdk.execution_time.comms import ErrorResponse
+from airflow.sdk.execution_time.comms import ErrorResponse, MaskSecret
 
 from airflow_provider_runcomfy import exceptions
 from airflow_provider_runcomfy.api import errors
@@ -372,6 +373,17 @@ def test_other_exceptions_are_left_alone() -> None:
 
 
 # --- Secrecy ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.skipif(airflow.__version__.startswith("3.1."), reason="Airflow 3.1 has no way to do so from a trigger")
+@pytest.mark.usefixtures("set_connection")
+async def test_the_process_that_writes_a_triggers_log_is_told_of_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = SimpleNamespace(asend=AsyncMock(return_value=None))
+    monkeypatch.setattr("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", told, raising=False)
+    monkeypatch.setenv("RUNCOMFY_TOKEN", TOKEN)
+    async with RunComfyAsyncHook() as hook:
+        await hook.get_conn()
+    assert MaskSecret(value=TOKEN) in [call.args[0] for call in told.asend.call_args_list]
+
 
 ECHOES = [
     pytest.param(reply(401, {"message": f"bad token {TOKEN}"}), id="JSON"),
