@@ -374,6 +374,7 @@ def test_other_exceptions_are_left_alone() -> None:
 
 # --- Secrecy ---------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.skipif(airflow.__version__.startswith("3.1."), reason="Airflow 3.1 has no way to do so from a trigger")
 @pytest.mark.usefixtures("set_connection")
 async def test_the_process_that_writes_a_triggers_log_is_told_of_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
