@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from benchmarks.generations import MEDIAN_SECONDS, SIGMA, polling
+from benchmarks.schedule import TIMES, default_schedule
 from benchmarks.waiters import BARE, EMPTY, INTERVAL, OURS, PEERS
 from benchmarks.waiting import Waited, measured
 
@@ -136,10 +136,10 @@ def _cells(runs: Runs, name: str) -> Iterator[str]:
 
 def show_generations(found: Sequence[Runs]) -> None:
     """Print what the waiting for one generation costs with the default schedule."""
-    seen = polling()
+    seen = default_schedule()
     print(
-        f"\nPer generation, with the default schedule and log-normal run times (median {MEDIAN_SECONDS:.0f} s, sigma "
-        f"{SIGMA}): {seen.calls:.1f} calls; the end is seen {seen.delay:.1f} s later (p95: {seen.p95:.1f} s)."
+        f"\nPer generation, with the default schedule: {seen.calls:.1f} calls; its end is seen {seen.mean:.1f} s later "
+        f"in the mean (p95: {seen.p95:.1f} s). {TIMES}."
     )
     for runs in found:
         ours, bare = (runs.middle(name, "cpu") if name in runs.found else 0.0 for name in (OURS, BARE))

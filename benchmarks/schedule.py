@@ -32,6 +32,12 @@ _DEFAULT = (DEFAULT_POLL_INTERVAL, DEFAULT_MAX_POLL_INTERVAL)
 _OTHER_RUN_MEDIANS = (20.0, 600.0)
 _FIRST_POLL_SECONDS = 5.0
 _DEADLINE_SECONDS = 24 * 3600.0
+_GENERATIONS = 5000
+#: What is assumed of the time that a generation takes.
+TIMES = (
+    f"Run time log-normal, median {_RUN_MEDIAN:.0f} s, sigma {_RUN_SIGMA}; in the queue before log-normal, median "
+    f"{_QUEUE_MEDIAN:.0f} s, sigma {_QUEUE_SIGMA}, {_SECONDS_PER_PLACE:.0f} s for each place"
+)
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,12 @@ def own_schedules(waited_for: list[Generation], pairs: Sequence[tuple[float, flo
     return [outcome(_name(low, high), waited_for, partial(ours, low, high)) for low, high in pairs]
 
 
+def default_schedule() -> Outcome:
+    """Return what the default schedule comes to."""
+    [row] = own_schedules(generations(_GENERATIONS), [_DEFAULT])
+    return row
+
+
 def _name(low: float, high: float) -> str:
     return f"{low:g} to {high:g} s{', the default' if (low, high) == _DEFAULT else ''}"
 
@@ -156,16 +168,12 @@ def _point(row: Outcome) -> tuple[float, float, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generations", type=int, default=5000, help="how many are simulated (default: 5000)")
+    parser.add_argument("--generations", type=int, default=_GENERATIONS, help="how many are simulated (default: 5000)")
     parser.add_argument("--write", action="store_true", help="put the table and the plot into docs/")
     arguments = parser.parse_args()
     waited_for = generations(arguments.generations)
     fixed, own = fixed_intervals(waited_for), own_schedules(waited_for)
-    print(
-        f"Run time log-normal, median {_RUN_MEDIAN:.0f} s, sigma {_RUN_SIGMA}; in the queue before log-normal, median "
-        f"{_QUEUE_MEDIAN:.0f} s, sigma {_QUEUE_SIGMA}, {_SECONDS_PER_PLACE:.0f} s for each place; "
-        f"together {statistics.fmean(each.end for each in waited_for):.0f} s in the mean.\n"
-    )
+    print(f"{TIMES}; together {statistics.fmean(each.end for each in waited_for):.0f} s in the mean.\n")
     print("\n".join(table(fixed + own)))
     for median in _OTHER_RUN_MEDIANS:
         others = generations(len(waited_for), median)
