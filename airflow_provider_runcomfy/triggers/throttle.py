@@ -5,20 +5,23 @@ from __future__ import annotations
 from enum import Enum, auto
 
 # A limit is felt for from below: slower at once when it is met, then a little faster with each second, and much
-# faster once it must be gone.
+# faster once it must be gone; the longer a server asks to be left alone, the slower, or little of its limit is used.
 _SLOWER = 0.8
 _FASTER, _MUCH_FASTER = 1.02, 1.1
 _CAREFUL_SECONDS = 15.0
+_SECONDS_PER_RETRY_AFTER = 0.2
 _SLOWEST_RATE = 0.5
-# So many failures in a row, without an answer between, are an outage; fewer are single calls' bad luck.
+# So many failures in a row, and no answer for so long, are an outage; fewer are single calls' bad luck. A large crowd
+# has three in a row also where one of RunComfy's servers is down and the others answer.
 _OUTAGE_FAILURES = 3
+_SILENT_SECONDS = 2.0
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 10.0
 # After a pause one call now and then shows whether the outage is over; then the crowd comes back, faster and faster,
-# until each of it may have its turn in so many seconds.
+# until each of it may have its turn in so many seconds: those who come back all at once would do so again and again.
 _PROBES_PER_SECOND = 1.0
 _RECOVERY_RATE, _RECOVERY = 5.0, 1.5
-_ROUND_SECONDS = 5.0
+_ROUND_SECONDS = 30.0
 # What is late comes at once, but no more than of so many seconds.
 _CATCH_UP_SECONDS = 0.05
 # Where nobody had to wait for so long there is no limit any more.
@@ -43,10 +46,13 @@ class Throttle:
 
     def __init__(self) -> None:
         self._mode = _Mode.FREE
-        self._base = self._since = self._most = 0.0
+        self._base = self._since = 0.0
+        self._growth_second = 1.0
         self._next_at = self._closed_until = self._held_at = 0.0
         self._failures = self._pauses = 0
-        self._second = self._answers = self._answers_before = 0
+        # The second of the last answer.
+        self._second = -10
+        self._answers = self._answers_before = 0
 
     @property
     def is_free(self) -> bool:
@@ -55,17 +61,18 @@ class Throttle:
 
     def rate(self, now: float) -> float:
         """Return how many calls a second may be made; infinity where there is no limit."""
-        waited = min(now - self._since, _LONGEST_GROWTH_SECONDS)
+        # Where all are held back nothing is felt for.
+        waited = max(now - max(self._since, self._closed_until), 0.0) / self._growth_second
+        waited = min(waited, _LONGEST_GROWTH_SECONDS)
         match self._mode:
             case _Mode.FREE:
                 return float("inf")
             case _Mode.PROBING:
                 return _PROBES_PER_SECOND
             case _Mode.RECOVERING:
-                return min(float(_RECOVERY_RATE * _RECOVERY**waited), self._most)
+                return min(float(_RECOVERY_RATE * _RECOVERY**waited), self._grown(waited, _ROUND_SECONDS))
             case _Mode.LIMITED:
-                careful = min(waited, _CAREFUL_SECONDS)
-                return float(self._base * _FASTER**careful * _MUCH_FASTER ** (waited - careful))
+                return self._grown(waited, _CAREFUL_SECONDS)
 
     def delay(self, now: float) -> float:
         """Return how long the next call has to wait, in seconds; 0 where it may be made."""
@@ -112,6 +119,7 @@ class Throttle:
             return False
         known = self.rate(now) if was is _Mode.LIMITED else self._accepted(now)
         self._base = max(known * _SLOWER, _SLOWEST_RATE)
+        self._growth_second = max((retry_after or 0.0) * _SECONDS_PER_RETRY_AFTER, 1.0)
         self._enter(_Mode.LIMITED, now)
         if retry_after is not None:
             self._closed_until = max(self._closed_until, now + retry_after)
@@ -127,17 +135,22 @@ class Throttle:
         if now < self._closed_until:
             return
         self._failures += 1
-        if self._failures < _OUTAGE_FAILURES and not for_all and self._mode is not _Mode.PROBING:
+        is_luck = self._failures < _OUTAGE_FAILURES or now - self._second < _SILENT_SECONDS
+        if is_luck and not for_all and self._mode is not _Mode.PROBING:
             return
         pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(self._pauses, 10), _LONGEST_PAUSE_SECONDS)
         self._pauses += 1
-        self._most = max(crowd / _ROUND_SECONDS, 2 * _RECOVERY_RATE)
+        self._base, self._growth_second = max(crowd / _ROUND_SECONDS, 2 * _RECOVERY_RATE), 1.0
         self._enter(_Mode.PROBING, now)
         self._closed_until = self._next_at = now + pause
 
     def _enter(self, mode: _Mode, now: float) -> None:
         self._mode, self._since = mode, now
         self._next_at = self._held_at = now
+
+    def _grown(self, waited: float, careful_seconds: float) -> float:
+        careful = min(waited, careful_seconds)
+        return float(self._base * _FASTER**careful * _MUCH_FASTER ** (waited - careful))
 
     def _accepted(self, now: float) -> float:
         """Return how many calls were answered in a second lately."""

@@ -70,6 +70,27 @@ def test_retry_after_closes_for_as_long_as_it_says() -> None:
     assert throttle.delay(17.0) == 0
 
 
+def test_the_pace_does_not_grow_while_all_are_held_back() -> None:
+    throttle = Throttle()
+    for index in range(50):
+        throttle.answered(index / 100)
+    throttle.refused(0.5, 30.0)
+    assert [throttle.rate(at) for at in (0.5, 30.5)] == [pytest.approx(40), pytest.approx(40)]
+
+
+@pytest.mark.parametrize(("retry_after", "seconds"), [(None, 1), (1.0, 1), (5.0, 1), (30.0, 6), (60.0, 12)])
+def test_the_longer_a_server_asks_to_be_left_alone_the_slower_its_limit_is_felt_for(
+    retry_after: float | None, seconds: float
+) -> None:
+    throttle = Throttle()
+    for index in range(50):
+        throttle.answered(index / 100)
+    throttle.refused(0.5, retry_after)
+    again = 0.5 + (retry_after or 0.0)
+    assert throttle.rate(again + 2 * seconds) == pytest.approx(40 * 1.02**2)
+    assert throttle.rate(again + 50 * seconds) == pytest.approx(40 * 1.02**15 * 1.1**35)
+
+
 def test_calls_come_one_after_the_other() -> None:
     throttle = limited_at(50)
     assert throttle.delay(0.5) == 0
@@ -117,6 +138,25 @@ def test_three_in_a_row_are_an_outage_and_each_probe_that_fails_makes_the_pause_
     assert pauses == [pytest.approx(seconds) for seconds in (1, 2, 4, 8, 10, 10)]
 
 
+def test_failures_beside_answers_are_no_outage() -> None:
+    throttle = Throttle()
+    for tick in range(200):
+        throttle.failed(tick / 10, 100, for_all=False)
+        if tick % 10 == 0:
+            throttle.answered(tick / 10)
+    assert throttle.is_free
+
+
+def test_an_outage_is_known_two_seconds_after_the_last_answer() -> None:
+    throttle = Throttle()
+    throttle.answered(9.0)
+    modes = []
+    for tick in range(90, 120, 5):
+        throttle.failed(tick / 10, 100, for_all=False)
+        modes.append(throttle.is_free)
+    assert modes == [True, True, True, True, False, False]
+
+
 def test_what_fails_for_all_holds_all_back_at_once() -> None:
     throttle = Throttle()
     throttle.failed(0.0, 100, for_all=True)
@@ -135,11 +175,11 @@ def test_while_nobody_knows_one_call_a_second_is_made() -> None:
     [
         (100, 0, 5),
         (100, 1, 7.5),
-        (100, 3, 16.875),
-        (100, 9, 20),
+        (100, 9, 10 * 1.02**9),
+        (1, 9, 10 * 1.02**9),
         (10_000, 9, 5 * 1.5**9),
-        (10_000, 60, 2000),
-        (1, 9, 10),
+        (10_000, 30, 10_000 / 30 * 1.02**30),
+        (10_000, 40, 10_000 / 30 * 1.02**30 * 1.1**10),
     ],
 )
 def test_after_an_outage_the_crowd_comes_back_faster_and_faster(crowd: int, seconds: float, rate: float) -> None:
@@ -192,6 +232,29 @@ def test_an_endless_crowd_finds_the_limit_and_stays_below_it(
     assert sum(offered[20:]) <= 1.2 * limit * 100
     assert max(sum(offered[at : at + 10]) for at in range(20, 110)) <= 1.2 * limit * 10
     assert sum(taken[20:]) >= 0.6 * limit * 100
+
+
+def test_a_server_that_asks_each_time_for_half_a_minute_is_still_used() -> None:
+    throttle, asked = Throttle(), server(window=False, limit=50)
+    next(asked)
+    now, refused, taken = 0.0, 0, 0
+    while now < 600:
+        delay = throttle.delay(now)
+        throttle.held(now)
+        if delay > 0:
+            now += delay
+            continue
+        throttle.sent(now)
+        if asked.send(now):
+            throttle.refused(now, 30.0)
+            refused += 1
+        else:
+            throttle.answered(now)
+            taken += 1
+        now += 1e-4
+
+    assert taken >= 0.5 * 50 * 600
+    assert refused <= 10
 
 
 @given(
