@@ -61,12 +61,12 @@ class Progress:
         self._say(f"Polling goes on: {error}")
 
     def held_back(self, seconds: float) -> None:
-        """Take note of a poll that RunComfy's limit made late; said once."""
+        """Take note of a poll that came late, since all are held back; said once."""
         if not self._said_held_back:
             self._said_held_back = True
             self._log.info(
-                "A poll of request %s came %.0f s late: RunComfy limits the calls of all who wait (HTTP 429). "
-                "The wait goes on.",
+                "A poll of request %s came %.0f s late: all who wait through its connection are held back while "
+                "RunComfy limits the calls (HTTP 429) or cannot be asked. The wait goes on.",
                 self._request_id,
                 seconds,
             )

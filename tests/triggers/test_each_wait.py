@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import structlog
 
 from airflow_provider_runcomfy.sandbox.server import Sandbox
 from airflow_provider_runcomfy.triggers import shared
+from airflow_provider_runcomfy.triggers.wait import Wait
 from airflow_provider_runcomfy.waiting import Progress
 from tests.triggers.waiting import a_trigger, events_of, submit
 
@@ -81,3 +83,18 @@ async def test_what_a_wait_logs_belongs_to_the_task_that_waits(full: Sandbox, mo
 
     assert found
     assert all(context["trigger_id"] == 7 for context in found)
+
+
+def test_a_poll_that_comes_late_is_told_of_once_whatever_has_held_it_back() -> None:
+    lines: list[str] = []
+    log: Any = SimpleNamespace(info=lambda text, *values: lines.append(text % values))
+    nothing: Any = SimpleNamespace(generation=0)
+    wait = Wait("r-1", nothing, nothing, nothing, log, until=0.0, patience=30.0)
+
+    for seconds in (30.0, 31.0, 300.0):
+        wait._held(seconds)
+
+    assert lines == [
+        "A poll of request r-1 came 31 s late: all who wait through its connection are held back while RunComfy limits "
+        "the calls (HTTP 429) or cannot be asked. The wait goes on."
+    ]
