@@ -21,6 +21,7 @@ from airflow_provider_runcomfy.api.errors import (
 from airflow_provider_runcomfy.api.polling import Ask
 from airflow_provider_runcomfy.api.types import GenerationResult, RequestStatus
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
+from airflow_provider_runcomfy.triggers.sleepers import Sleepers
 from airflow_provider_runcomfy.triggers.throttle import Throttle
 from airflow_provider_runcomfy.triggers.turns import Turns
 from airflow_provider_runcomfy.triggers.undisturbed import undisturbed
@@ -61,6 +62,7 @@ class SharedConnection:
         self.conn_id = conn_id
         self._loop = asyncio.get_running_loop()
         self._session = self._new_session()
+        self._sleepers = Sleepers()
         self._throttle = Throttle()
         self._turns = Turns(self._throttle, at_once=CONNECTIONS)
         # Triggerers are not to move in step.
@@ -82,6 +84,10 @@ class SharedConnection:
             return False
         self._tell_at = now + 1 / _TOLD_PER_SECOND
         return True
+
+    def sleep(self, seconds: float) -> asyncio.Future[None]:
+        """Return a future that is done after so many seconds: as a timer, and cheaper for many."""
+        return self._sleepers.sleep(seconds)
 
     async def ask(
         self,
@@ -118,6 +124,7 @@ class SharedConnection:
 
     async def close(self) -> None:
         """Close the session; a retired one is closed by its last call."""
+        self._sleepers.close()
         self._turns.close()
         await self._session.hook.close()
 

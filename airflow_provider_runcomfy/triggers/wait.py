@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -56,7 +55,7 @@ class Wait:
         while isinstance(step, Step):
             if step.reread_connection:
                 self._say_refused(step.delay)
-            await asyncio.sleep(step.delay)
+            await self._shared.sleep(step.delay)
             if step.reread_connection:
                 await self._shared.renew(self._generation)
             step = await self._take(step)

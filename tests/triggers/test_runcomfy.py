@@ -173,11 +173,11 @@ async def test_a_crowd_that_begins_together_is_spread(monkeypatch: pytest.Monkey
     monkeypatch.setattr("airflow_provider_runcomfy.waiting.SHORTEST_DEFERRAL_SECONDS", 5.0)
     delays = []
 
-    async def sleep(seconds: float) -> None:
+    def sleep(_: object, seconds: float) -> None:
         delays.append(seconds)
         raise asyncio.CancelledError
 
-    monkeypatch.setattr("airflow_provider_runcomfy.triggers.wait.asyncio.sleep", sleep)
+    monkeypatch.setattr(shared.SharedConnection, "sleep", sleep)
     async with shared.shared_connection("runcomfy_default"):
         for _ in range(100):
             with pytest.raises(asyncio.CancelledError):
