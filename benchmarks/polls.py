@@ -18,7 +18,7 @@ from statistics import median
 
 from benchmarks.schedule import TIMES, default_schedule
 from benchmarks.waiters import BARE, EMPTY, INTERVAL, OURS, PEERS
-from benchmarks.waiting import Waited, measured
+from benchmarks.waiting import NotStartedError, Waited, measured
 
 _NUMBERS = (200, 1_000, 5_000, 10_000)
 #: What is promised.
@@ -57,12 +57,23 @@ def in_turns(number: int, names: Sequence[str], window: float, rounds: int, stal
             if name in stalled:
                 runs.left_out[name] = stalled[name]
             elif turn == 0 or name in (BARE, OURS):
-                runs.found.setdefault(name, []).append(measured(name, number, window))
-                _tell(name, runs)
+                _measure(name, runs, window, stalled)
     for name in runs.found:
         if name in PEERS and (kept := runs.middle(name, "kept")) < _STALLED:
             stalled[name] = f"kept {kept:.2f} at {number:,}"
     return runs
+
+
+def _measure(name: str, runs: Runs, window: float, stalled: dict[str, str]) -> None:
+    try:
+        found = measured(name, runs.number, window)
+    except NotStartedError as error:
+        if name not in PEERS:
+            raise
+        stalled[name] = runs.left_out[name] = f"{runs.number:,} {error}"
+        return
+    runs.found.setdefault(name, []).append(found)
+    _tell(name, runs)
 
 
 def _tell(name: str, runs: Runs) -> None:

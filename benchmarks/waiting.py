@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ _MOST_STARTED_PER_SECOND = 500.0
 # Ours spreads its first poll over 10 s.
 _WARM_UP_SECONDS = 3.0 * INTERVAL
 _LOOKS = 4
+# A loop that polls more than it can has no time left to let the rest start.
+_LONGEST_START_SECONDS = 120.0
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -58,18 +61,27 @@ class Waited:
     ended: int
 
 
+class NotStartedError(Exception):
+    """So many triggers of this kind could not be started."""
+
+
 Ask = Callable[..., Any]
 
 
 def measured(name: str, number: int, window: float) -> Waited:
-    """Let ``number`` triggers wait, and measure them for ``window`` seconds."""
+    """
+    Let ``number`` triggers wait, and measure them for ``window`` seconds.
+
+    :raises NotStartedError: if they had not all begun after two minutes.
+    """
     with tempfile.TemporaryDirectory() as home, poll_server(Path(home)) as server, _process(name, server, home) as made:
         process, ask = made
         ask("start", 1, 0)
         _until_polled(name, server)
         ask("collect")
         before = process.memory_info().rss
-        ask("start", number - 1, max(_START_SECONDS, number / _MOST_STARTED_PER_SECOND))
+        with _at_most(_LONGEST_START_SECONDS, process):
+            ask("start", number - 1, max(_START_SECONDS, number / _MOST_STARTED_PER_SECOND))
         time.sleep(_WARM_UP_SECONDS)
         return _steady(name, number, window, before, process, ask, server)
 
@@ -102,6 +114,22 @@ def _steady(
     )
 
 
+@contextmanager
+def _at_most(seconds: float, process: psutil.Process) -> Iterator[None]:
+    """End the process if the block takes longer."""
+    watch = threading.Timer(seconds, process.kill)
+    watch.start()
+    began = time.monotonic()
+    try:
+        yield
+    except EOFError:
+        if time.monotonic() - began < seconds:
+            raise
+        raise NotStartedError(f"could not be started within {seconds:.0f} s") from None
+    finally:
+        watch.cancel()
+
+
 def _until_polled(name: str, server: PollServer, timeout: float = 300.0) -> None:
     deadline = time.monotonic() + timeout
     while name != EMPTY and not server.standing().answered:
@@ -128,7 +156,7 @@ def _process(name: str, server: PollServer, home: str) -> Iterator[tuple[psutil.
 
         def answer() -> Any:
             if not (line := answers.readline()):
-                raise RuntimeError(f"{name} failed: see above")
+                raise EOFError(f"{name} failed: see above")
             return json.loads(line)
 
         def ask(*command: object) -> Any:
