@@ -161,7 +161,7 @@ def show_generations(found: Sequence[Runs]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--numbers", type=int, nargs="*", default=_NUMBERS, help="default: 200 1000 5000 10000")
-    parser.add_argument("--window", type=float, default=20.0, metavar="SECONDS", help="measured for (default: 20)")
+    parser.add_argument("--window", type=float, default=60.0, metavar="SECONDS", help="measured for (default: 60)")
     parser.add_argument("--rounds", type=int, default=2, help="of the bare loop and of ours (default: 2)")
     parser.add_argument("--peers", nargs="*", default=PEERS, choices=PEERS, metavar="TRIGGER", help="default: all")
     arguments = parser.parse_args()
