@@ -79,7 +79,6 @@ class RunFacts:
 
     state: str
     tasks: dict[Key, TaskFacts]
-    other_states: dict[Key, str | None] = field(default_factory=dict)
 
 
 def facts_of(session: Session, dag_id: str, run_id: str, request_id: str | None = None) -> RunFacts | None:
@@ -97,8 +96,7 @@ def facts_of(session: Session, dag_id: str, run_id: str, request_id: str | None 
         _add_records(session, dag_id, run_id, tasks)
     ours = {key: task for key, task in tasks.items() if task.is_ours}
     _add_fields(session, dag_id, run_id, ours)
-    others = {key: task.state for key, task in tasks.items() if key not in ours}
-    return RunFacts(str(state), ours, others)
+    return RunFacts(str(state), ours)
 
 
 def _task_instances(session: Session, dag_id: str, run_id: str) -> dict[Key, TaskFacts]:
