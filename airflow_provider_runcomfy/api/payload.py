@@ -60,6 +60,14 @@ def read_json(answer: Answer) -> Any:
     return value if _is_clean(text, answer.secret) else _clean(value, answer.secret, _MAX_DEPTH)
 
 
+def read_quietly(answer: Answer) -> Any:
+    """Return what :func:`read_json` does; None for what it refuses."""
+    try:
+        return read_json(answer)
+    except UnreadableError:
+        return None
+
+
 def _is_clean(text: str, secret: str) -> bool:
     """Return whether it is seen at a glance, as of nearly every answer, that there is nothing to be cleaned."""
     shallow = text.count("[") + text.count("{") <= _MAX_DEPTH
