@@ -22,7 +22,7 @@ from airflow_provider_runcomfy.api.errors import (
     SubmissionUnknownError,
     UnavailableError,
 )
-from airflow_provider_runcomfy.api.payload import Answer, without_secret
+from airflow_provider_runcomfy.api.payload import Answer, without_secret, words_of
 from airflow_provider_runcomfy.api.session import ApiSession
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import Balance, CancelOutcome, GenerationResult, RequestStatus
@@ -189,10 +189,9 @@ def _read(response: requests.Response, limit: int) -> bytes:
 
 
 def _transport_error(call: wire.Call, reason: str, body: _Body | None) -> UnavailableError | SubmissionUnknownError:
-    reason = f"{call.doing}: {reason}"
-    request_id, model_id = call.request_id or None, call.model_id or None
     if body is None:
-        return UnavailableError(f"{reason}. The call can be repeated later.", request_id=request_id, model_id=model_id)
+        return call.unanswered(reason)
+    reason, model_id = f"{call.doing}: {reason}", call.model_id or None
     if not body.was_read:
         return NotSentError(f"{reason}. It did not reach RunComfy; nothing was charged.", model_id=model_id)
     return SubmissionUnknownError(
@@ -210,8 +209,7 @@ def _reason(error: BaseException, handled: BaseException | None) -> str:
     """
     while (inner := _inner(error)) and inner is not handled:
         error = inner
-    # Only of the system's and our own errors the words: those of parsers quote the server, cut anywhere.
-    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) and str(error) else type(error).__name__
+    return words_of(error)
 
 
 def _inner(error: BaseException) -> BaseException | None:

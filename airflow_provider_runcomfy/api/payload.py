@@ -89,6 +89,11 @@ def without_secret(text: str, secret: str, length: int = 200) -> str:
     return one_line(_clean_text(text, secret), length)
 
 
+def words_of(error: BaseException) -> str:
+    """Return an exception's class, and the words of the system's and our own: those of parsers quote the server."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) and str(error) else type(error).__name__
+
+
 def without_queries(text: str) -> str:
     """Return foreign ``text`` without the queries of the URLs in it: of a URL that was signed for an input, the key."""
     return _QUERY.sub(r"\1…", text)

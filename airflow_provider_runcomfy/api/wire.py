@@ -63,6 +63,14 @@ class Call:
         """Raise ``kind`` for this call."""
         raise kind(f"{self.doing}: {reason}", request_id=self.request_id or None, model_id=self.model_id or None)
 
+    def unanswered(self, reason: str) -> UnavailableError:
+        """Return the error for this call where no answer came that could be read."""
+        return UnavailableError(
+            f"{self.doing}: {reason}. The call can be repeated later.",
+            request_id=self.request_id or None,
+            model_id=self.model_id or None,
+        )
+
 
 def headers(token: str, *, has_body: bool = False) -> dict[str, str]:
     """Return the headers of a call; identity encoding, so that no small body unpacks to a huge one."""
