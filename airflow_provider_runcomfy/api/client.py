@@ -15,7 +15,6 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_bef
 from tenacity.wait import wait_exponential_jitter
 
 from airflow_provider_runcomfy.api import wire
-from airflow_provider_runcomfy.api.environment import ca_bundle, proxies_for
 from airflow_provider_runcomfy.api.errors import (
     NotSentError,
     RateLimitedError,
@@ -138,17 +137,13 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
         try:
             with (
                 session.at_most(self._connect_seconds + read_seconds),
-                session.request(
+                session.open(
                     call.method,
                     call.url,
-                    data=body,
                     headers=wire.headers(self._settings.token, has_body=call.body is not None),
-                    auth=_keep_headers,
-                    proxies=proxies_for(call.url),
-                    verify=ca_bundle(),
                     timeout=(self._connect_seconds, read_seconds),
-                    allow_redirects=False,
-                    stream=True,
+                    body=body,
+                    auth=_keep_headers,
                 ) as response,
             ):
                 return Answer(
