@@ -143,7 +143,6 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
                     headers=wire.headers(self._settings.token, has_body=call.body is not None),
                     timeout=(self._connect_seconds, read_seconds),
                     body=body,
-                    auth=_keep_headers,
                 ) as response,
             ):
                 return Answer(
@@ -166,11 +165,6 @@ class _Body(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self.was_read = True
         return super().read(size)
-
-
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Stand in as authentication, so that requests looks for no other."""
-    return request
 
 
 def _read(response: requests.Response, limit: int) -> bytes:

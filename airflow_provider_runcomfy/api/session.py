@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.cookiejar import DefaultCookiePolicy
 from typing import IO, Any
@@ -39,7 +39,6 @@ class ApiSession(requests.Session):
         headers: Mapping[str, str],
         timeout: tuple[float, float],
         body: IO[bytes] | None = None,
-        auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
     ) -> requests.Response:
         """
         Make a call, by the environment's proxies and certificate authorities; the answer's body is still to come.
@@ -52,7 +51,6 @@ class ApiSession(requests.Session):
             url,
             data=body,
             headers=headers,
-            auth=auth,
             proxies=proxies_for(url),
             verify=ca_bundle(),
             timeout=timeout,
