@@ -107,10 +107,9 @@ class _Flow:
         self._on_taken = on_taken
 
     def run(self) -> Obtained:
-        record = self._store.read()
-        seen = look(record, self._attempt, self._hook, self._log)
-        found, record = record, learned(record, seen)
-        attempt = self._attempt
+        attempt, found = self._attempt, self._store.read()
+        seen = look(found, attempt, self._hook, self._log)
+        record = learned(found, seen)
         if attempt.inputs_hash is None and compares_inputs(found, attempt, seen.fate):
             attempt = replace(attempt, inputs_hash=hash_inputs(self._inputs(found, record)))
         decision = decide(found, attempt, seen.fate)
@@ -202,12 +201,12 @@ class _Flow:
                 "nothing."
             ) from None
 
-    def _note(self, found: Record, learned: Record) -> None:
+    def _note(self, found: Record, record: Record) -> None:
         """Write what became of the latest request, for a try that ends here; the next one asks RunComfy anyway."""
-        if learned == found:
+        if record == found:
             return
         try:
-            self._store.write(learned)
+            self._store.write(record)
         except RunComfyRetryableError as error:
             self._log.warning("%s The record does not show what became of the latest request.", error)
 
