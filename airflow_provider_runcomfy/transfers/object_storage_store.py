@@ -14,7 +14,12 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_runcomfy.api.errors import RunComfyError
 from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
 from airflow_provider_runcomfy.transfers.storage_errors import is_permanent, said, status
-from airflow_provider_runcomfy.transfers.store import StorageFailedError, StorageRefusedError, StoredObject
+from airflow_provider_runcomfy.transfers.store import (
+    StorageFailedError,
+    StorageRefusedError,
+    StoredObject,
+    storage_error,
+)
 from airflow_provider_runcomfy.transfers.unfinished import is_unfinished_name, unfinished_name
 
 if TYPE_CHECKING:
@@ -175,12 +180,8 @@ class ObjectStorageStore:
         except _NOT_OURS:
             raise
         except Exception as error:
-            kind = StorageRefusedError if is_permanent(error) else StorageFailedError
-            advice = self._advice(error) if kind is StorageRefusedError else "A retry goes on from here."
-            raise kind(
-                f"The store failed while {doing} {self.uri(key)}: {said(error)} No part of a file is left behind "
-                f"under that name; what was paid for can be copied as long as RunComfy keeps it. {advice}"
-            ) from None
+            advice = self._advice(error) if is_permanent(error) else None
+            raise storage_error("The store", doing, self.uri(key), said(error), advice=advice) from None
 
     def _advice(self, error: Exception) -> str:
         package = _PACKAGES.get(self._root.partition(":")[0])

@@ -101,7 +101,7 @@ def test_what_has_no_error_code(data: object) -> None:
     ],
 )
 def test_the_reason_is_found_in_every_shape(body: object, words: str) -> None:
-    from airflow_provider_runcomfy.api.wire import _read_quietly
+    from airflow_provider_runcomfy.api.payload import read_quietly
 
     got = answer(body, 500)
-    assert reason(got, _read_quietly(got)) == words
+    assert reason(got, read_quietly(got)) == words
