@@ -150,6 +150,40 @@ def test_every_fault_that_json_has_with_inputs_is_named_at_once() -> None:
     assert [fault.path for fault in caught.value.faults] == ["a", "b[0]", "inputs[3]"]
 
 
+@pytest.mark.parametrize(
+    ("call", "request_id", "model_id", "max_bytes"),
+    [
+        pytest.param(SUBMIT, "", MODEL, 1 << 20, id="submit"),
+        pytest.param(STATUS, REQUEST, "", 1 << 20, id="status"),
+        pytest.param(RESULT, REQUEST, "", 1 << 20, id="result"),
+        pytest.param(CANCEL, REQUEST, "", 1 << 20, id="cancel"),
+        pytest.param(wire.models_call(SETTINGS, {}, offset=0), "", "", 4 << 20, id="catalogue"),
+        pytest.param(wire.model_call(SETTINGS, MODEL), "", MODEL, 1 << 20, id="one model"),
+        pytest.param(wire.balance_call(SETTINGS), "", "", 1 << 20, id="balance"),
+    ],
+)
+def test_each_call_knows_what_it_is_about_and_how_long_its_answer_may_be(
+    call: wire.Call, request_id: str, model_id: str, max_bytes: int
+) -> None:
+    assert (call.request_id, call.model_id, call.max_bytes) == (request_id, model_id, max_bytes)
+    assert (call.body is not None) is (call is SUBMIT)
+
+
+def test_inputs_as_large_as_is_accepted_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "_MAX_BODY_BYTES", len(b'{"prompt": "1234"}'))
+    assert wire.submit_call(SETTINGS, MODEL, {"prompt": "1234"}).body == b'{"prompt": "1234"}'
+    with pytest.raises(InvalidInputError, match="are 19 bytes of JSON; at most 18 are accepted"):
+        wire.submit_call(SETTINGS, MODEL, {"prompt": "12345"})
+
+
+def test_of_what_is_no_request_id_the_beginning_is_shown() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        wire.status_call(SETTINGS, "a" * 129)
+    assert str(caught.value) == (
+        f"'{'a' * 98}… is no RunComfy request id: expected 1 to 128 letters, digits, '_' or '-'."
+    )
+
+
 # --- Submit ----------------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +232,9 @@ REFUSALS = [
     pytest.param(400, refused(17), RefusedError, "error_code 17", id="no status in the code: the status"),
     pytest.param(403, PAGE, RefusedError, "Bad gateway", id="403 page"),
     pytest.param(404, PAGE, RefusedError, "Bad gateway", id="404 page"),
+    pytest.param(410, PAGE, RefusedError, "Bad gateway", id="410 page"),
+    pytest.param(200, refused(400010), RefusedError, "error_code 400010", id="200 with an undocumented 400 code"),
+    pytest.param(299, refused(422017), RefusedError, "error_code 422017", id="299 with an undocumented 422 code"),
     pytest.param(404, {"detail": "Not Found"}, NotFoundError, "Not Found", id="404 JSON"),
     pytest.param(403, {"detail": "No."}, ForbiddenError, "No.", id="403 JSON"),
     pytest.param(405, PAGE, RefusedError, "HTTP 405", id="405"),
@@ -263,6 +300,7 @@ AMBIGUOUS = [
     pytest.param(503, refused(422017), id="503 with an undocumented 422 code"),
     pytest.param(409, refused(422017), id="409 with an undocumented 422 code"),
     pytest.param(408, refused(400010), id="408 with an undocumented 400 code"),
+    pytest.param(300, refused(404000), id="300 with an undocumented 404 code"),
     pytest.param(302, refused(404000), id="302 with an undocumented 404 code"),
     pytest.param(100, b"", id="100"),
     pytest.param(999, b"", id="999"),
@@ -279,6 +317,29 @@ def test_any_other_answer_to_a_submit_leaves_it_unknown(status: int, body: objec
     assert str(error).endswith(
         "It is not known whether RunComfy took it, so it may have been charged, and it was not sent again."
     )
+
+
+UNKNOWN = "It is not known whether RunComfy took it, so it may have been charged, and it was not sent again."
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        pytest.param(200, {}, "HTTP 200 without a usable request id.", id="no id"),
+        pytest.param(200, PAGE, "HTTP 200 without a usable request id, a web page, Bad gateway.", id="a page"),
+        pytest.param(503, refused(503001), "No. (HTTP 503).", id="503"),
+        pytest.param(
+            500,
+            accepted(message="No."),
+            f"No. (HTTP 500). The answer named request {REQUEST}: it may be this one.",
+            id="500 with an id",
+        ),
+    ],
+)
+def test_an_unknown_submission_says_why(status: int, body: object, says: str) -> None:
+    with pytest.raises(SubmissionUnknownError) as caught:
+        wire.parse_submit(SUBMIT, answer(body, status))
+    assert str(caught.value) == f"Submit to {MODEL}: {says} {UNKNOWN}"
 
 
 @pytest.mark.parametrize(
@@ -802,3 +863,18 @@ def test_a_401_that_is_no_answer_to_a_poll_is_about_the_token(body: object) -> N
 def test_what_is_no_balance(body: object) -> None:
     with pytest.raises(UnavailableError, match="Balance: the answer"):
         wire.parse_balance(wire.balance_call(SETTINGS), answer(body))
+
+
+@pytest.mark.parametrize("status", [402, 403, 404])
+def test_a_page_in_the_place_of_the_balance_says_nothing_of_the_account(status: int) -> None:
+    with pytest.raises(RunComfyError) as caught:
+        wire.parse_balance(wire.balance_call(SETTINGS), answer(PAGE, status))
+    assert type(caught.value) is (InsufficientBalanceError if status == 402 else UnavailableError)
+    assert (caught.value.request_id, caught.value.model_id) == (None, None)
+
+
+def test_an_error_about_a_model_names_it() -> None:
+    for body, status in (({"message": "No."}, 404), ({"model_id": "other"}, 200), (b"", 200)):
+        with pytest.raises(RunComfyError) as caught:
+            wire.parse_model(wire.model_call(SETTINGS, MODEL), answer(body, status))
+        assert (caught.value.request_id, caught.value.model_id) == (None, MODEL)
