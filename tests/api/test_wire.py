@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -150,23 +151,49 @@ def test_every_fault_that_json_has_with_inputs_is_named_at_once() -> None:
     assert [fault.path for fault in caught.value.faults] == ["a", "b[0]", "inputs[3]"]
 
 
-@pytest.mark.parametrize(
-    ("call", "request_id", "model_id", "max_bytes"),
-    [
-        pytest.param(SUBMIT, "", MODEL, 1 << 20, id="submit"),
-        pytest.param(STATUS, REQUEST, "", 1 << 20, id="status"),
-        pytest.param(RESULT, REQUEST, "", 1 << 20, id="result"),
-        pytest.param(CANCEL, REQUEST, "", 1 << 20, id="cancel"),
-        pytest.param(wire.models_call(SETTINGS, {}, offset=0), "", "", 4 << 20, id="catalogue"),
-        pytest.param(wire.model_call(SETTINGS, MODEL), "", MODEL, 1 << 20, id="one model"),
-        pytest.param(wire.balance_call(SETTINGS), "", "", 1 << 20, id="balance"),
-    ],
-)
+CALLS: dict[str, tuple[Callable[[], wire.Call], wire.Call]] = {
+    "submit": (
+        lambda: wire.submit_call(SETTINGS, MODEL, {}),
+        wire.Call("POST", f"{BASE}/v1/models/{MODEL}", f"Submit to {MODEL}", "", MODEL, b"{}", 1 << 20),
+    ),
+    "status": (
+        lambda: wire.status_call(SETTINGS, REQUEST),
+        wire.Call("GET", f"{BASE}/v1/requests/req-1/status", "Status of request req-1", REQUEST, "", None, 1 << 20),
+    ),
+    "result": (
+        lambda: wire.result_call(SETTINGS, REQUEST),
+        wire.Call("GET", f"{BASE}/v1/requests/req-1/result?include_cost=true", "Result of request req-1", REQUEST),
+    ),
+    "cancel": (
+        lambda: wire.cancel_call(SETTINGS, REQUEST),
+        wire.Call("POST", f"{BASE}/v1/requests/req-1/cancel", "Cancel of request req-1", REQUEST),
+    ),
+    "catalogue": (
+        lambda: wire.models_call(SETTINGS, {"kind": "video"}, offset=7),
+        wire.Call(
+            "GET", f"{BASE}/v1/models?kind=video&limit=100&offset=7", "List of models", "", "", None, max_bytes=4 << 20
+        ),
+    ),
+    "one model": (
+        lambda: wire.model_call(SETTINGS, MODEL),
+        wire.Call("GET", f"{BASE}/v1/models/{MODEL}", f"Catalogue entry of {MODEL}", "", MODEL),
+    ),
+    "balance": (
+        lambda: wire.balance_call(SETTINGS),
+        wire.Call("GET", "https://api.runcomfy.net/prod/v2/balance", "Balance"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "call"), CALLS.values(), ids=CALLS)
 def test_each_call_knows_what_it_is_about_and_how_long_its_answer_may_be(
-    call: wire.Call, request_id: str, model_id: str, max_bytes: int
+    make: Callable[[], wire.Call], call: wire.Call
 ) -> None:
-    assert (call.request_id, call.model_id, call.max_bytes) == (request_id, model_id, max_bytes)
-    assert (call.body is not None) is (call is SUBMIT)
+    assert make() == call
+    with pytest.raises(UnavailableError) as caught:
+        call.fail(UnavailableError, "no.")
+    assert str(caught.value) == f"{call.doing}: no."
+    assert (caught.value.request_id, caught.value.model_id) == (call.request_id or None, call.model_id or None)
 
 
 def test_inputs_as_large_as_is_accepted_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
