@@ -26,6 +26,7 @@ PROCESSES = 2
 TESTS = [
     "tests/api",
     "tests/submission",
+    "tests/hooks/test_connection_test.py",
     "tests/test_failures.py",
     "tests/test_ledger.py",
     "tests/test_record.py",
