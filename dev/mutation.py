@@ -46,7 +46,7 @@ pytest_add_cli_args = {options}
 
 def all_modules() -> list[str]:
     """Return the modules that are changed, as paths within the package."""
-    api = sorted(path for path in Path(PACKAGE, "api").glob("*.py") if path.stat().st_size)
+    api = sorted(path for path in Path(PACKAGE, "api").rglob("*.py") if path.stat().st_size)
     return ["ledger.py", "submission.py", *(str(path.relative_to(PACKAGE)) for path in api)]
 
 
@@ -66,7 +66,8 @@ def make_copy() -> None:
 
 def run_mutmut(modules: Iterable[str]) -> None:
     """Run the tests of each change to the modules."""
-    names = [f"{PACKAGE}.{module.removesuffix('.py').replace('/', '.')}.*" for module in modules]
+    paths = [module.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for module in modules]
+    names = [f"{PACKAGE}.{path}.*" for path in paths]
     command = [sys.executable, "-m", "dev.mutation_operators", "run", "--max-children", str(PROCESSES), *names]
     subprocess.run(command, cwd=COPY, check=True)
 
