@@ -41,6 +41,8 @@ only_mutate = {modules}
 also_copy = ["dev", "example_dags"]
 pytest_add_cli_args_test_selection = {tests}
 pytest_add_cli_args = {options}
+use_git_change_detection = false
+track_dependencies = false
 """
 
 
@@ -68,7 +70,7 @@ def run_mutmut(modules: Iterable[str]) -> None:
     """Run the tests of each change to the modules."""
     paths = [module.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for module in modules]
     names = [f"{PACKAGE}.{path}.*" for path in paths]
-    command = [sys.executable, "-m", "dev.mutation_operators", "run", "--max-children", str(PROCESSES), *names]
+    command = [sys.executable, "-m", "dev.mutation_engine", "run", "--max-children", str(PROCESSES), *names]
     subprocess.run(command, cwd=COPY, check=True)
 
 

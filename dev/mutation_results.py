@@ -79,9 +79,7 @@ def read_mutants(folder: Path, module: str) -> Iterator[Mutant]:
         mangled = key.rpartition(".")[2]
         original = functions[f"{mangled.rpartition('__mutmut_')[0]}__mutmut_orig"]
         was, becomes = difference(original, functions[mangled])
-        yield Mutant(
-            Change(module, function_name(mangled), was, becomes), _BY_EXIT_CODE.get(exit_code, Status.CRASHED)
-        )
+        yield Mutant(Change(module, function_name(mangled), was, becomes), _BY_EXIT_CODE.get(exit_code, Status.CRASHED))
 
 
 def _functions(source: str) -> dict[str, list[str]]:
@@ -122,9 +120,7 @@ def _line(name: str, mutants: Sequence[Mutant]) -> str:
     noticed = counts[Status.KILLED] + counts[Status.TIMED_OUT]
     share = f"{100 * noticed / len(mutants):.1f} %" if mutants else "-"
     survived = len(mutants) - noticed
-    return (
-        f"{name:28}{len(mutants):9}{counts[Status.KILLED]:9}{counts[Status.TIMED_OUT]:11}{survived:10}{share:>10}"
-    )
+    return f"{name:28}{len(mutants):9}{counts[Status.KILLED]:9}{counts[Status.TIMED_OUT]:11}{survived:10}{share:>10}"
 
 
 def toml_entry(change: Change) -> str:

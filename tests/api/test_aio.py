@@ -41,7 +41,7 @@ async def test_an_answer_may_be_as_long_as_its_call_says(server: RawServer, head
     async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
         answer = await client._exchange(wire.Call("GET", f"{server.url}/a", "A", max_bytes=10))
         assert (answer.status, answer.body, answer.secret) == (200, b"x" * 10, TOKEN)
-        with pytest.raises(UnavailableError, match="^A: an answer of more than 9 bytes"):
+        with pytest.raises(UnavailableError, match=r"^A: an answer of more than 9 bytes"):
             await client._exchange(wire.Call("GET", f"{server.url}/a", "A", max_bytes=9))
 
 

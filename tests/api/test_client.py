@@ -156,7 +156,7 @@ def test_an_answer_may_be_as_long_as_its_call_says(server: RawServer, head: byte
     with client_of(server.url) as client:
         answer = client.ask(wire.Call("GET", f"{server.url}/a", "A", max_bytes=10))
         assert (answer.status, answer.body, answer.secret) == (200, b"x" * 10, TOKEN)
-        with pytest.raises(UnavailableError, match="^A: ContentDecodingError: an answer of more than 9 bytes"):
+        with pytest.raises(UnavailableError, match=r"^A: ContentDecodingError: an answer of more than 9 bytes"):
             client.ask(wire.Call("GET", f"{server.url}/a", "A", max_bytes=9))
 
 

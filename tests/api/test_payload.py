@@ -106,8 +106,14 @@ def test_an_excerpt_never_has_a_part_of_the_token() -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a", "a"), (" a\r\n\t b ", "a b"), ("a\x1b[31mb", "a [31mb"), ("a\u202eb", "a b"), ("1234567890", "1234567890"),
-     ("12345678901", "123456789…")],
+    [
+        ("a", "a"),
+        (" a\r\n\t b ", "a b"),
+        ("a\x1b[31mb", "a [31mb"),
+        ("a\u202eb", "a b"),
+        ("1234567890", "1234567890"),
+        ("12345678901", "123456789…"),
+    ],
     ids=repr,
 )
 def test_one_line(text: str, line: str) -> None:

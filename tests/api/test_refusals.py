@@ -120,9 +120,7 @@ def test_the_reason_is_found_in_every_shape(body: object, words: str) -> None:
     assert reason(got, _read_quietly(got)) == words
 
 
-@pytest.mark.parametrize(
-    ("status", "redirects"), [(299, False), (300, True), (399, True), (400, False)], ids=str
-)
+@pytest.mark.parametrize(("status", "redirects"), [(299, False), (300, True), (399, True), (400, False)], ids=str)
 def test_a_redirect_is_named_as_one(status: int, redirects: bool) -> None:
     said = reason(answer({"message": "No."}, status), {"message": "No."})
     assert said.startswith("it answered with a redirect") is redirects
