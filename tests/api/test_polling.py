@@ -77,6 +77,10 @@ def test_the_first_step(now: float, delay: float, step: Step) -> None:
     assert poller().first(now, delay=delay) == step
 
 
+def test_the_first_step_knows_of_nobody_ahead() -> None:
+    assert poller(spread=1.0, poll_interval=0.5).first(START, delay=1.0) == Step(STATUS, 1.5)
+
+
 def test_the_first_step_is_at_once_unless_a_delay_is_asked_for() -> None:
     assert poller(spread=1.0).first(START) == Step(STATUS, 0.0)
 
@@ -115,8 +119,13 @@ def test_who_is_far_back_in_the_queue_is_asked_for_less_often(
 
 @pytest.mark.parametrize(
     "answer",
-    [RequestStatus("r", RequestState.IN_QUEUE, 0), status(RequestState.IN_QUEUE), status(RequestState.IN_PROGRESS)],
-    ids=["first in the queue", "in the queue", "running"],
+    [
+        RequestStatus("r", RequestState.IN_QUEUE, 0),
+        status(RequestState.IN_QUEUE),
+        status(RequestState.IN_PROGRESS),
+        RequestStatus("r", RequestState.IN_PROGRESS, 12),
+    ],
+    ids=["first in the queue", "in the queue", "running", "running, with a place"],
 )
 def test_who_has_nobody_ahead_is_asked_for_at_the_shortest_interval(answer: RequestStatus) -> None:
     assert poller(poll_interval=0.5).on_status(answer, START) == Step(STATUS, pytest.approx(0.5))

@@ -79,6 +79,30 @@ def test_a_success_is_handed_over_with_its_result(task: Task) -> None:
     assert task.log.lines[-1] == "Request request-1, submitted by try 1, has succeeded: it is used."
 
 
+def test_a_success_that_cannot_be_taken_up_is_left_alone(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.SUCCEEDED)
+    task.ti.retry()
+    task.writes_until_failure = 0
+    said = task.fails(RunComfyRetryableError)
+    assert said == (
+        "The task state store could not be written (OSError: no answer). Request request-1 was paid for and is left "
+        "alone; a retry takes it up again and pays nothing."
+    )
+
+
+def test_an_end_that_cannot_be_recorded_is_told_with_the_reason(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.FAILED, "out of memory")
+    task.ti.retry()
+    task.writes_until_failure = 0
+    task.fails(GenerationFailedError)
+    assert task.log.lines[-1] == (
+        "The task state store could not be written (OSError: no answer). The record does not show what became of the "
+        "latest request."
+    )
+
+
 def test_what_is_queued_is_cancelled_and_recorded_as_replaced(task: Task) -> None:
     task.run("a")
     task.ti.clear()
