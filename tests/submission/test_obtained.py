@@ -12,6 +12,7 @@ from airflow_provider_runcomfy import posting
 from airflow_provider_runcomfy.api.types import GenerationResult, RequestState
 from airflow_provider_runcomfy.exceptions import (
     GenerationFailedError,
+    InvalidInputsError,
     RequestNotAvailableError,
     RunComfyRetryableError,
     UnknownSubmissionError,
@@ -161,6 +162,51 @@ def test_a_function_that_raises_where_no_id_is_known_names_none(task: Task) -> N
     with pytest.raises(LookupError):
         task.run(scene, on_unknown_submission="resubmit")
     assert "The function that gives the inputs raised" not in task.log.text
+
+
+def test_a_task_that_does_not_wait_keeps_a_request_that_has_failed(task: Task) -> None:
+    first = task.run(waits=False)
+    task.becomes(RequestState.FAILED, "out of memory")
+    task.ti.retry()
+    assert task.run(waits=False) == first
+
+
+def test_a_connection_is_named_in_the_log_whatever_it_is_called(task: Task) -> None:
+    task.run(conn_id="100%s")
+    task.ti.clear()
+    task.run(conn_id="account_b")
+    assert "was submitted through connection '100%s': submitting anew" in task.log.text
+
+
+def test_a_try_that_is_refused_again_writes_and_says_nothing(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.FAILED, "out of memory")
+    task.ti.retry()
+    task.fails(GenerationFailedError)
+    said = [*task.log.lines]
+    task.writes_until_failure = 0
+    task.ti.retry()
+    task.fails(GenerationFailedError)
+    assert task.log.lines == said
+
+
+def test_inputs_that_are_refused_at_once_write_nothing(task: Task) -> None:
+    task.writes_until_failure = 0
+    task.fails(InvalidInputsError, "invalid")
+    assert task.log.lines == []
+
+
+def test_a_function_that_raises_where_nothing_was_learned_writes_nothing(task: Task) -> None:
+    def scene() -> Any:
+        raise LookupError("no such scene")
+
+    task.run()
+    task.becomes(RequestState.IN_PROGRESS)
+    task.ti.clear()
+    task.writes_until_failure = 0
+    with pytest.raises(LookupError):
+        task.run(scene)
+    assert "The record does not show" not in task.log.text
 
 
 @pytest.mark.parametrize("is_recorded", [True, False], ids=["recorded", "not recorded"])
