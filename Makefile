@@ -21,13 +21,15 @@ FLOOR_TESTS := tests/dags tests/hooks tests/triggers tests/ui/test_app.py tests/
 STORES := .venv-stores
 # What people would use instead, at its newest: the benchmarks measure it in the same run.
 PEERS := .venv-peers
+# The tests', and mutmut.
+MUTATION := .venv-mutation
 AZURITE := .azurite
 # Airflow as a cluster: Celery over Redis, and PostgreSQL.
 DISTRIBUTED := .venv-distributed
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-ui test-floor test-stores lint format build docs pins clean faults distributed
+.PHONY: help env demo test test-fast test-ui test-floor test-stores lint format build docs pins clean faults distributed mutation
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +62,9 @@ test-floor: $(FLOOR)/.up-to-date ## Run the tests that need Airflow on the oldes
 test-stores: $(STORES)/.up-to-date $(AZURITE)/.up-to-date ## Run the tests of the copies over S3, GCS, Azure and a local folder
 	$(STORES)/bin/python -m pytest -n 2 tests/transfers tests/ui/test_presign_gcs.py tests/dev/test_gcs.py tests/test_provider.py tests/example_dags/test_to_gcs.py
 
+mutation: $(MUTATION)/.up-to-date ## Change the code that pays, one thing at a time: do the tests notice? (MODULES=... some)
+	@exec $(MUTATION)/bin/python -m dev.mutation $(MODULES)
+
 lint: $(STAMP) ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -81,9 +86,10 @@ pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade every
 	$(RESOLVE) --group dev requirements/stores.in -o requirements/stores.txt
 	$(RESOLVE) --group dev requirements/peers.in -o requirements/peers.txt
 	$(RESOLVE) --group dev requirements/distributed.in -o requirements/distributed.txt
+	$(RESOLVE) --group dev requirements/mutation.in -o requirements/mutation.txt
 
 clean: ## Remove the environments, caches and everything built
-	rm -rf $(VENV) $(FLOOR) $(STORES) $(PEERS) $(DISTRIBUTED) $(AZURITE) .demo .faults .distributed .docs dist \
+	rm -rf $(VENV) $(FLOOR) $(STORES) $(PEERS) $(DISTRIBUTED) $(MUTATION) $(AZURITE) .demo .faults .distributed .mutation .docs dist \
 	    .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -105,6 +111,10 @@ $(PEERS)/.up-to-date: requirements/uv.txt requirements/peers.txt pyproject.toml 
 
 $(DISTRIBUTED)/.up-to-date: requirements/uv.txt requirements/distributed.txt pyproject.toml dev/make-env
 	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(DISTRIBUTED) requirements/distributed.txt
+	@touch $@
+
+$(MUTATION)/.up-to-date: requirements/uv.txt requirements/mutation.txt pyproject.toml dev/make-env
+	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(MUTATION) requirements/mutation.txt
 	@touch $@
 
 # Azure's blob service, for the same tests; what npm installs is pinned by its lock file, hashes included.
