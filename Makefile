@@ -85,7 +85,8 @@ pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade every
 	$(RESOLVE) --group dev --group browser --group docs --group lineage -o requirements/dev.txt
 	$(RESOLVE) --group dev --group lineage requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
 	$(RESOLVE) --group dev --group lineage requirements/airflow-3.2.in -o requirements/airflow-3.2.txt
-	$(RESOLVE) --extra openlineage --resolution lowest-direct requirements/lowest.in -o requirements/lowest.txt
+	$(RESOLVE) --extra openlineage --resolution lowest-direct -c requirements/airflow-3.1.in requirements/lowest.in \
+	    -o requirements/lowest.txt
 	$(RESOLVE) --group dev requirements/stores.in -o requirements/stores.txt
 	$(RESOLVE) --group dev requirements/peers.in -o requirements/peers.txt
 	$(RESOLVE) --group dev requirements/distributed.in -o requirements/distributed.txt

@@ -1,4 +1,4 @@
-"""The runs on every supported Airflow and Python: which there are, what passes for one, and what the docs say of them."""
+"""The runs on every supported Airflow and Python: which there are, what passes for one, and what the docs say."""
 
 from __future__ import annotations
 
