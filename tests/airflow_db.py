@@ -10,9 +10,14 @@ from airflow.sdk.execution_time import context
 from sqlalchemy import select
 
 has_task_state_store = hasattr(context, "TaskStateStoreAccessor")
-needs_task_state_store = pytest.mark.skipif(
-    not has_task_state_store, reason="this Airflow has no task state store: it is before 3.3"
-)
+_NONE = "this Airflow has no task state store: it is before 3.3"
+needs_task_state_store = pytest.mark.skipif(not has_task_state_store, reason=_NONE)
+
+
+def skip_without_task_state_store() -> None:
+    """Skip the test that is running where Airflow has no such store: what is tested cannot come about there."""
+    if not has_task_state_store:
+        pytest.skip(_NONE)
 
 
 def states(run: Any) -> dict[str, str]:

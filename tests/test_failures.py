@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy import exceptions as ours
 from airflow_provider_runcomfy import failures
 from airflow_provider_runcomfy.api import errors
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import CancelOutcome
+from airflow_provider_runcomfy.compat import AirflowFailException
 from airflow_provider_runcomfy.record import Submission
 from airflow_provider_runcomfy.store import NoStore, TaskStateStore
 

@@ -9,20 +9,18 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import (
-    ErrorResponse,
-    GetTaskStateStore,
-    SetTaskStateStore,
-    TaskStateStoreResult,
-    _RequestFrame,
-)
-from airflow.sdk.execution_time.context import TaskStateStoreAccessor
-from airflow.sdk.state import TaskScope
+from airflow.sdk.execution_time.comms import ErrorResponse, _RequestFrame
 
 from airflow_provider_runcomfy.exceptions import RunComfyRetryableError, UnreadableRecordError
 from airflow_provider_runcomfy.record import Outcome, Record, Submission
 from airflow_provider_runcomfy.store import KEY, NoStore, RecordStore, TaskStateStore, record_store
+from tests.airflow_db import has_task_state_store, skip_without_task_state_store
 from tests.submission.parts import TaskInstance
+
+if has_task_state_store:
+    from airflow.sdk.execution_time.comms import GetTaskStateStore, SetTaskStateStore, TaskStateStoreResult
+    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
+    from airflow.sdk.state import TaskScope
 
 MAX_TRIES = 2
 SUBMISSION = Submission(
@@ -64,6 +62,7 @@ class Supervisor:
 
 @pytest.fixture
 def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    skip_without_task_state_store()
     supervisor = Supervisor()
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
     return supervisor

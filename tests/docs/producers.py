@@ -17,6 +17,7 @@ from airflow_provider_runcomfy.api.client import RunComfyClient
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
 from tests.docs.stage import CLIP, Produce, Stage
 from tests.runcomfy import PRO, STANDARD, connection_to
+from tests.submission.parts import context_of
 from tests.transfers.copying import LARGE
 from tests.transfers.file_server import File, Halt
 
@@ -250,7 +251,7 @@ def _(stage: Stage) -> None:
         return request_id
 
     stage.patch.setattr(RunComfyClient, "submit_once", killed)
-    make.execute({"ti": stage.ti, "task_state_store": stage.store})  # type: ignore[typeddict-item]
+    make.execute(context_of(stage.ti, stage.store))
 
 
 @causes("it did not end in time")
@@ -286,7 +287,7 @@ def _(stage: Stage) -> None:
 
 @causes("the task was resumed by something else than its trigger")
 def _(stage: Stage) -> None:
-    stage.make().execute_complete({"ti": stage.ti, "task_state_store": stage.store}, {})  # type: ignore[typeddict-item]
+    stage.make().execute_complete(context_of(stage.ti, stage.store), {})
 
 
 @causes("the same, before Airflow 3.3")
