@@ -16,7 +16,13 @@ ROOT = Path(__file__).parents[1]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").iterdir())
 FORMS = [GITHUB / "ISSUE_TEMPLATE" / name for name in ("bug.yml", "feature.yml")]
-PAGES = ["CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "docs/releasing.md", ".github/PULL_REQUEST_TEMPLATE.md"]
+PAGES = [
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CODE_OF_CONDUCT.md",
+    "docs/releasing.md",
+    ".github/PULL_REQUEST_TEMPLATE.md",
+]
 
 _SUFFIXES = (".md", ".py", ".toml", ".yml", ".txt")
 
