@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_runcomfy import __version__
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +76,7 @@ def test_the_package_comes_from_the_wheel(clean_environment: Path) -> None:
 
 def test_airflow_lists_the_provider(clean_environment: Path) -> None:
     listed = json.loads(run(clean_environment, "-m", "airflow", "providers", "list", "-o", "json"))
-    assert [row["version"] for row in listed if row["package_name"] == "airflow-provider-runcomfy"] == ["0.1.0"]
+    assert [row["version"] for row in listed if row["package_name"] == "airflow-provider-runcomfy"] == [__version__]
 
 
 def test_airflow_lists_the_hook(clean_environment: Path) -> None:
