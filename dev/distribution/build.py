@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -45,7 +44,7 @@ def build_twice(commit: str, folder: Path) -> tuple[Built, list[str]]:
     first, second = folder / "one" / "source", folder / "another" / "place" / "source"
     _export(commit, first, umask=0o022)
     pins = first / "requirements" / "dev.txt"
-    isolated = [shutil.which("uv", path=Path(sys.executable).parent) or "uv", "build", "--quiet"]
+    isolated = [sys.executable, "-m", "uv", "build", "--quiet"]
     isolated += ["--python", sys.executable, "--build-constraints", str(pins), "--require-hashes"]
     _run([*isolated, "--out-dir", str(folder / "one" / "dist")], first, epoch)
     _export(commit, second, umask=0o077)
