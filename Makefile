@@ -31,7 +31,7 @@ DISTRIBUTED := .venv-distributed
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-ui test-floor test-stores compat lint format build docs pins clean faults distributed mutation
+.PHONY: help env demo test test-fast test-ui test-floor test-stores compat lint format build dist docs pins clean faults distributed mutation
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,8 +86,11 @@ docs: $(STAMP) ## Build the documentation into .docs/ (open .docs/index.html); a
 build: $(STAMP) ## Build the wheel and the sdist into dist/
 	$(BIN)/uv build --quiet --out-dir dist
 
+dist: $(STAMP) ## Build the commit's wheel and sdist into dist/, check them, install them with each extra (EXTRAS=... some)
+	@exec $(BIN)/python -m dev.distribution $(if $(EXTRAS),--extras=$(EXTRAS))
+
 pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade everything)
-	$(RESOLVE) --group dev --group browser --group docs --group lineage -o requirements/dev.txt
+	$(RESOLVE) --group dev --group browser --group docs --group lineage --group release -o requirements/dev.txt
 	$(RESOLVE) --group dev --group lineage requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
 	$(RESOLVE) --group dev --group lineage requirements/airflow-3.2.in -o requirements/airflow-3.2.txt
 	$(RESOLVE) --extra openlineage --resolution lowest-direct -c requirements/airflow-3.1.in requirements/lowest.in \

@@ -39,12 +39,14 @@ _OPTIONS: dict[str, Callable[[str], dict[str, Any]]] = {
     "adlfs": lambda content_type: {"content_settings": {"content_type": content_type}},
     "gcsfs": lambda content_type: {"content_type": content_type},
 }
+_AZURE, _GOOGLE = "airflow-provider-runcomfy[azure]", "airflow-provider-runcomfy[google]"
 _PACKAGES = {
-    "abfs": "apache-airflow-providers-microsoft-azure",
-    "abfss": "apache-airflow-providers-microsoft-azure",
-    "adl": "apache-airflow-providers-microsoft-azure",
-    "gs": "apache-airflow-providers-google",
-    "gcs": "apache-airflow-providers-google",
+    "abfs": _AZURE,
+    "abfss": _AZURE,
+    "adl": _AZURE,
+    "gs": _GOOGLE,
+    "gcs": _GOOGLE,
+    # The extra amazon has no s3fs: RunComfyToS3Operator does without.
     "s3": "apache-airflow-providers-amazon[s3fs]",
     "s3a": "apache-airflow-providers-amazon[s3fs]",
 }
@@ -186,7 +188,7 @@ class ObjectStorageStore:
     def _advice(self, error: Exception) -> str:
         package = _PACKAGES.get(self._root.partition(":")[0])
         if package and ("No filesystem registered" in str(error) or isinstance(error, ImportError)):
-            return f"Install {package}, and clear this task."
+            return f"Install '{package}' on the workers, and clear this task."
         if status(error) == 404:
             return "Create the container or correct `destination`, and clear this task."
         return (
