@@ -28,7 +28,7 @@ def change_name(node: cst.BaseString) -> Iterable[cst.BaseString]:
 
 def choose_operators() -> None:
     """Put :func:`change_name` in the place of mutmut's operator for texts."""
-    operators: list[Any] = mutators.mutation_operators
+    operators: Any = mutators.mutation_operators
     chosen = [(kind, change_name if operator is mutators.operator_string else operator) for kind, operator in operators]
     if chosen == operators:
         raise RuntimeError("this mutmut has another operator for texts")

@@ -262,6 +262,7 @@ REFUSALS = [
     pytest.param(410, PAGE, RefusedError, "Bad gateway", id="410 page"),
     pytest.param(200, refused(400010), RefusedError, "error_code 400010", id="200 with an undocumented 400 code"),
     pytest.param(299, refused(422017), RefusedError, "error_code 422017", id="299 with an undocumented 422 code"),
+    pytest.param(404, refused(600000), NotFoundError, "HTTP 404, error_code 600000", id="404 with a 600 code"),
     pytest.param(404, {"detail": "Not Found"}, NotFoundError, "Not Found", id="404 JSON"),
     pytest.param(403, {"detail": "No."}, ForbiddenError, "No.", id="403 JSON"),
     pytest.param(405, PAGE, RefusedError, "HTTP 405", id="405"),
