@@ -111,7 +111,7 @@ def test_an_interpreter_is_what_it_says_and_not_what_it_is_called(tmp_path: Path
 # --- What a row came to ----------------------------------------------------------------------------------------------
 
 PASSED = '<testcase name="a"/>'
-MODULE = """<testcase name=""><skipped message="collection skipped">('/a.py', 1, 'Skipped: the extra')</skipped></testcase>"""
+MODULE = """<testcase><skipped message="collection skipped">('/a.py', 1, 'Skipped: the extra')</skipped></testcase>"""
 SKIPPED = '<testcase name="b"><skipped type="pytest.skip" message="Skipped: too old"/></testcase>'
 FAILED = '<testcase name="c"><failure message="assert"/></testcase>'
 BROKEN = '<testcase name="d"><error message="of the fixture"/></testcase>'
