@@ -129,6 +129,7 @@ def a_report(folder: Path, *cases: str) -> Path:
         ((PASSED, PASSED), Report(2, 0, 0)),
         ((PASSED, SKIPPED, SKIPPED), Report(1, 0, 2, {"too old": 2})),
         ((PASSED, MODULE), Report(1, 0, 1, {"the extra": 1})),
+        ((PASSED, MODULE.replace("'Skipped: the extra'", '"Skipped: Google\'s"')), Report(1, 0, 1, {"Google's": 1})),
         ((PASSED, FAILED, BROKEN), Report(1, 2, 0)),
         ((), Report(0, 0, 0)),
     ],
