@@ -122,7 +122,7 @@ def read_report(path: Path) -> Report | None:
 
 def _reason(skip: ElementTree.Element) -> str:
     # Of a module that was skipped as a whole the text alone has it.
-    in_text = re.search(r"'Skipped: (.*)'\)$", skip.text or "")
+    in_text = re.search(r"[\"']Skipped: (.*)[\"']\)$", skip.text or "")
     return in_text[1] if in_text else skip.get("message", "").removeprefix("Skipped: ")
 
 

@@ -111,7 +111,7 @@ def test_an_interpreter_is_what_it_says_and_not_what_it_is_called(tmp_path: Path
 # --- What a row came to ----------------------------------------------------------------------------------------------
 
 PASSED = '<testcase name="a"/>'
-MODULE = """<testcase name=""><skipped message="collection skipped">('/a.py', 1, 'Skipped: the extra')</skipped></testcase>"""
+MODULE = """<testcase><skipped message="collection skipped">('/a.py', 1, 'Skipped: the extra')</skipped></testcase>"""
 SKIPPED = '<testcase name="b"><skipped type="pytest.skip" message="Skipped: too old"/></testcase>'
 FAILED = '<testcase name="c"><failure message="assert"/></testcase>'
 BROKEN = '<testcase name="d"><error message="of the fixture"/></testcase>'
@@ -129,6 +129,7 @@ def a_report(folder: Path, *cases: str) -> Path:
         ((PASSED, PASSED), Report(2, 0, 0)),
         ((PASSED, SKIPPED, SKIPPED), Report(1, 0, 2, {"too old": 2})),
         ((PASSED, MODULE), Report(1, 0, 1, {"the extra": 1})),
+        ((PASSED, MODULE.replace("'Skipped: the extra'", '"Skipped: Google\'s"')), Report(1, 0, 1, {"Google's": 1})),
         ((PASSED, FAILED, BROKEN), Report(1, 2, 0)),
         ((), Report(0, 0, 0)),
     ],
