@@ -122,7 +122,7 @@ def _table(looked: Iterable[Installed]) -> str:
         }
         for installed in looked
     ]
-    return tabulate(rows, headers="keys")
+    return str(tabulate(rows, headers="keys"))
 
 
 def _git(*arguments: str) -> str:
