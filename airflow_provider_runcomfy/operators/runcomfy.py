@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_runcomfy.api.polling import Ending
     from airflow_provider_runcomfy.api.types import GenerationResult
     from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
-    from airflow_provider_runcomfy.submission import Obtained, Order
+    from airflow_provider_runcomfy.order import Order
+    from airflow_provider_runcomfy.submission import Obtained
 
 # Everything else is imported when a task runs: Dag files, which import this one, are parsed every few seconds.
 
@@ -131,7 +132,7 @@ class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
         return obtain(self._order(context), hook, context, self.log)
 
     def _order(self, context: Context) -> Order:
-        from airflow_provider_runcomfy.submission import Order
+        from airflow_provider_runcomfy.order import Order
 
         return Order(
             model_id=self.model_id,

@@ -23,9 +23,10 @@ from airflow_provider_runcomfy.exceptions import (
     SubmissionRefusedError,
 )
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+from airflow_provider_runcomfy.order import Order
 from airflow_provider_runcomfy.record import hash_inputs
 from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
-from airflow_provider_runcomfy.submission import Obtained, Order, obtain
+from airflow_provider_runcomfy.submission import Obtained, obtain
 from tests.runcomfy import CONNECTION_VARIABLE, PRO, connection_to, count
 from tests.submission.parts import Log, StateStore, TaskInstance, context_of
 

@@ -13,8 +13,9 @@ from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy.exceptions import MediaInputError, RunComfyRetryableError
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+from airflow_provider_runcomfy.order import Order
 from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
-from airflow_provider_runcomfy.submission import Order, obtain
+from airflow_provider_runcomfy.submission import obtain
 from tests.runcomfy import CONNECTION_VARIABLE, connection_to, count
 from tests.submission.parts import Log, StateStore, TaskInstance, context_of
 from tests.transfers.targets.s3 import S3Target
