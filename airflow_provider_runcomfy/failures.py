@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -261,15 +262,27 @@ def success_out_of_reach(request_id: str, last_error: str) -> RunComfyRetryableE
     )
 
 
-def wrong_event(reason: str, asker: Asker) -> RunComfyRetryableError | RunComfyFailError:
-    """Return the error for an event that no trigger of this package sends; it is retried only where that is free."""
-    said = f"The task was resumed with an event that is not its trigger's ({reason})."
+def wrong_event(
+    reason: str, asker: Asker, request_ids: Sequence[str] = ()
+) -> RunComfyRetryableError | RunComfyFailError:
+    """
+    Return the error for an event that no trigger of this version sends; it is retried only where that is free.
+
+    :param request_ids: the requests that it names.
+    """
+    said = (
+        f"The task was resumed with an event that is not its trigger's, or that of a later version ({reason}). Where "
+        "the triggerers have a later version of this package than the workers, upgrade the workers."
+    )
+    which = f"Request {', '.join(request_ids)}" if request_ids else "Its request"
     if asker is SUBMITTER_WITHOUT_RECORD:
         return RunComfyFailError(
-            f"{said} Its request goes on and is charged; the id is in this task's log and in its XCom 'request_id': "
-            f"{asker.again}."
+            f"{said} {which} was paid for and is left alone; the id is in this task's log and in its XCom "
+            f"'request_id': {asker.again}."
         )
-    return RunComfyRetryableError(f"{said} Its request goes on; a retry waits for it again and pays nothing.")
+    return RunComfyRetryableError(
+        f"{said} {which} was paid for and is left alone; a retry asks for it again and pays nothing."
+    )
 
 
 def _sentence(text: str) -> str:

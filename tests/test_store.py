@@ -89,7 +89,7 @@ def test_a_record_is_kept_for_ever_under_one_key(store: TaskStateStore, supervis
     "stored",
     [
         pytest.param("hello", id="no record"),
-        pytest.param({**RECORD.as_json(), "version": 2}, id="from the future"),
+        pytest.param({**RECORD.as_json(), "version": 0}, id="of no version that there was"),
         pytest.param({**RECORD.as_json(), "submissions": [{}]}, id="edited badly"),
     ],
 )
@@ -104,6 +104,24 @@ def test_an_unreadable_record_is_not_the_same_as_none(
         r"Mend it .*; delete the key to pay anew\. Then clear the task\.$",
     ):
         store.read()
+
+
+def test_an_unreadable_record_names_the_requests_that_it_has(store: TaskStateStore, supervisor: Supervisor) -> None:
+    submissions = [{"request_id": "first"}, {"request_id": None}, {"request_id": "second"}, {"request_id": "first"}, 7]
+    supervisor.values[KEY] = {**RECORD.as_json(), "submissions": submissions}
+    with pytest.raises(UnreadableRecordError, match=r" It names request first, second\. It says what was paid for, "):
+        store.read()
+
+
+def test_the_record_of_a_later_version_is_retried(store: TaskStateStore, supervisor: Supervisor) -> None:
+    supervisor.values[KEY] = {**RECORD.as_json(), "version": 2}
+    with pytest.raises(RunComfyRetryableError) as caught:
+        store.read()
+    assert str(caught.value) == (
+        "A later version of this package wrote the record under the key 'runcomfy' in the task state store: its "
+        "version is 2; this package reads version 1. It names request first. It says what was paid for, so nothing was "
+        "submitted. Upgrade the package on all workers; a retry on one that is upgraded goes on with what was paid for."
+    )
 
 
 ERRORS = [

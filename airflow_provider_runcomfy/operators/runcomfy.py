@@ -76,7 +76,8 @@ class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
     :raises SubmissionChangedError: if an earlier try submitted to another model or through another connection.
         Not retried.
     :raises UnreadableRecordError: if the record of what was submitted cannot be read. Not retried.
-    :raises RunComfyRetryableError: if RunComfy or Airflow could not be reached, and certainly nothing was taken.
+    :raises RunComfyRetryableError: if RunComfy or Airflow could not be reached, and certainly nothing was taken; also
+        if a later version of this package wrote the record.
     """
 
     template_fields: Sequence[str] = ("model_id", "inputs", "runcomfy_conn_id", "max_cost_usd", "media_conn_id")
