@@ -31,7 +31,8 @@ DISTRIBUTED := .venv-distributed
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-ui test-floor test-stores compat lint format build dist docs pins clean faults distributed mutation
+.PHONY: help env demo test test-fast test-ui test-floor test-stores compat coverage mutation lint format build dist \
+    docs pins clean faults distributed
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,10 +72,20 @@ compat: $(STAMP) ## Run the tests on every Airflow and Python that is supported 
 mutation: $(MUTATION)/.up-to-date ## Change the code that pays, one thing at a time: do the tests notice? (MODULES=... some)
 	@exec $(MUTATION)/bin/python -m dev.mutation $(MODULES)
 
-lint: $(STAMP) ## Check style, format and types
+coverage: $(STAMP) ## Run all tests, show which lines and branches of each room they reach, and fail below the floor
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 -m "not browser"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --show-missing --fail-under=0
+	$(BIN)/coverage json --quiet --fail-under=0 -o .coverage/report.json
+	@$(BIN)/python -m dev.rooms .coverage/report.json
+	@$(BIN)/coverage report --format=total
+
+lint: $(STAMP) ## Check style, format, types and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 format: $(STAMP) ## Mend style and format
 	$(BIN)/ruff check --fix .

@@ -133,7 +133,7 @@ def _finished(command: list[str], log: Path, environment: Mapping[str, str], sec
 
 def _versions(venv: Path) -> tuple[str, str]:
     """Return the versions of Airflow and Python that are in an environment."""
-    command = [venv / "bin" / "python", "-c", _ASK_VERSIONS]
+    command = [str(venv / "bin" / "python"), "-c", _ASK_VERSIONS]
     airflow, python = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split()
     return airflow, python
 

@@ -114,7 +114,7 @@ def changed(end: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], No
             id="an extra is missing",
         ),
         pytest.param(
-            changed("METADATA", b"Requires-Dist: aiohttp>=3.10", b"Requires-Dist: aiohttp @ file:///aiohttp"),
+            changed("METADATA", b"Requires-Dist: aiohttp>=3.11", b"Requires-Dist: aiohttp @ file:///aiohttp"),
             " requires aiohttp @ file:///aiohttp, which no registry takes",
             id="a dependency by its address",
         ),
