@@ -17,17 +17,22 @@ FLOOR_TESTS := tests/dags tests/hooks tests/triggers tests/ui/test_app.py tests/
     tests/transfers/test_in_a_dag.py tests/transfers/test_every_store.py tests/transfers/test_telling.py \
     tests/test_imports.py tests/test_provider.py tests/test_cli.py \
     tests/example_dags/test_example_dags.py::test_the_form_makes_the_clip_that_was_asked_for
+# Every Airflow and Python that the package supports; an environment for each.
+COMPAT := .venv-compat
 # Every store that a copy can go to. The google provider alone is 1.2 GB: it has no place in everybody's .venv.
 STORES := .venv-stores
 # What people would use instead, at its newest: the benchmarks measure it in the same run.
 PEERS := .venv-peers
+# The tests', and mutmut.
+MUTATION := .venv-mutation
 AZURITE := .azurite
 # Airflow as a cluster: Celery over Redis, and PostgreSQL.
 DISTRIBUTED := .venv-distributed
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-ui test-floor test-stores lint format build docs pins clean faults distributed
+.PHONY: help env demo test test-fast test-ui test-floor test-stores compat coverage mutation lint format build dist \
+    docs pins clean faults distributed
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,10 +65,27 @@ test-floor: $(FLOOR)/.up-to-date ## Run the tests that need Airflow on the oldes
 test-stores: $(STORES)/.up-to-date $(AZURITE)/.up-to-date ## Run the tests of the copies over S3, GCS, Azure and a local folder
 	$(STORES)/bin/python -m pytest -n 2 tests/transfers tests/ui/test_presign_gcs.py tests/dev/test_gcs.py tests/test_provider.py tests/example_dags/test_to_gcs.py
 
-lint: $(STAMP) ## Check style, format and types
+compat: $(STAMP) ## Run the tests on every Airflow and Python that is supported (STRICT=1, WRITE=1, ONLY=..., PYTHONS=...: see docs/compatibility.md)
+	@exec $(BIN)/python -m dev.compat $(if $(STRICT),--strict) $(if $(WRITE),--write) $(if $(ONLY),--only="$(ONLY)") \
+	    $(if $(PYTHONS),--pythons="$(PYTHONS)")
+
+mutation: $(MUTATION)/.up-to-date ## Change the code that pays, one thing at a time: do the tests notice? (MODULES=... some)
+	@exec $(MUTATION)/bin/python -m dev.mutation $(MODULES)
+
+coverage: $(STAMP) ## Run all tests, show which lines and branches of each room they reach, and fail below the floor
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 -m "not browser"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --show-missing --fail-under=0
+	$(BIN)/coverage json --quiet --fail-under=0 -o .coverage/report.json
+	@$(BIN)/python -m dev.rooms .coverage/report.json
+	@$(BIN)/coverage report --format=total
+
+lint: $(STAMP) ## Check style, format, types and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 format: $(STAMP) ## Mend style and format
 	$(BIN)/ruff check --fix .
@@ -75,15 +97,22 @@ docs: $(STAMP) ## Build the documentation into .docs/ (open .docs/index.html); a
 build: $(STAMP) ## Build the wheel and the sdist into dist/
 	$(BIN)/uv build --quiet --out-dir dist
 
+dist: $(STAMP) ## Build the commit's wheel and sdist into dist/, check them, install them with each extra (EXTRAS=... some)
+	@exec $(BIN)/python -m dev.distribution $(if $(EXTRAS),--extras=$(EXTRAS))
+
 pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade everything)
-	$(RESOLVE) --group dev --group browser --group docs --group lineage -o requirements/dev.txt
-	$(RESOLVE) requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
+	$(RESOLVE) --group dev --group browser --group docs --group lineage --group release -o requirements/dev.txt
+	$(RESOLVE) --group dev --group lineage requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
+	$(RESOLVE) --group dev --group lineage requirements/airflow-3.2.in -o requirements/airflow-3.2.txt
+	$(RESOLVE) --extra openlineage --resolution lowest-direct -c requirements/airflow-3.1.in requirements/lowest.in \
+	    -o requirements/lowest.txt
 	$(RESOLVE) --group dev requirements/stores.in -o requirements/stores.txt
 	$(RESOLVE) --group dev requirements/peers.in -o requirements/peers.txt
 	$(RESOLVE) --group dev requirements/distributed.in -o requirements/distributed.txt
+	$(RESOLVE) --group dev requirements/mutation.in -o requirements/mutation.txt
 
 clean: ## Remove the environments, caches and everything built
-	rm -rf $(VENV) $(FLOOR) $(STORES) $(PEERS) $(DISTRIBUTED) $(AZURITE) .demo .faults .distributed .docs dist \
+	rm -rf $(VENV) $(FLOOR) $(COMPAT) $(STORES) $(PEERS) $(DISTRIBUTED) $(MUTATION) $(AZURITE) .demo .faults .distributed .mutation .docs dist \
 	    .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -105,6 +134,10 @@ $(PEERS)/.up-to-date: requirements/uv.txt requirements/peers.txt pyproject.toml 
 
 $(DISTRIBUTED)/.up-to-date: requirements/uv.txt requirements/distributed.txt pyproject.toml dev/make-env
 	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(DISTRIBUTED) requirements/distributed.txt
+	@touch $@
+
+$(MUTATION)/.up-to-date: requirements/uv.txt requirements/mutation.txt pyproject.toml dev/make-env
+	@PYTHON="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)" dev/make-env $(MUTATION) requirements/mutation.txt
 	@touch $@
 
 # Azure's blob service, for the same tests; what npm installs is pinned by its lock file, hashes included.

@@ -49,7 +49,7 @@ async def amask_secret(secret: str) -> None:
     try:
         from airflow.sdk.log import amask_secret
     except ImportError:
-        # Airflow 3.1.
+        # Before Airflow 3.3, which told only the trigger's own process from within a loop.
         from airflow.sdk.log import mask_secret
 
         mask_secret(secret)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,11 @@ from airflow_provider_runcomfy.api.moderation import is_moderation
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import CancelOutcome
 from airflow_provider_runcomfy.exceptions import (
-    CostLimitError,
     GenerationCancelledError,
     GenerationFailedError,
     GenerationFailedRetryableError,
     GenerationModeratedError,
     GenerationTimeoutError,
-    MediaInputError,
     RequestNotAvailableError,
     RunComfyConnectionError,
     RunComfyFailError,
@@ -46,8 +45,6 @@ class Asker:
     again: str
     retry_pays: str = ""
 
-
-_NOTHING_SUBMITTED = "Nothing was submitted, nothing was charged."
 
 #: A task that submitted the request, and whose later tries know of it.
 SUBMITTER = Asker(
@@ -153,57 +150,6 @@ def not_replaced(error: AirflowException, request_id: str | None) -> AirflowExce
     return type(error)(
         f"{error}\nThe earlier request {request_id} is not replaced: it goes on and is charged. Clear the task with "
         "the model and inputs of then to wait for it, which pays nothing."
-    )
-
-
-def too_dear(model_id: str, arithmetic: str, limit: float) -> CostLimitError:
-    """Return the error for a submit whose estimated cost is above its limit."""
-    return CostLimitError(
-        f"A submit to {model_id} would cost more than max_cost_usd, which is {limit:g} USD, by estimate: {arithmetic}. "
-        f"The price is that of RunComfy's catalogue; its bill may differ. {_NOTHING_SUBMITTED} Ask for less or raise "
-        "max_cost_usd, then clear the task."
-    )
-
-
-def price_unknown(model_id: str, why: str, limit: float) -> CostLimitError:
-    """Return the error for a submit that has a limit, and of which nobody can say what it costs."""
-    return CostLimitError(
-        f"What a submit to {model_id} costs cannot be estimated from RunComfy's catalogue ({why.rstrip('.')}), so it "
-        f"may be above max_cost_usd, which is {limit:g} USD. {_NOTHING_SUBMITTED} Set max_cost_usd=None to submit "
-        "without a limit, then clear the task."
-    )
-
-
-def one_connection_for_two_stores(conn_id: str) -> MediaInputError:
-    """Return the error for media of S3 and of GCS that one connection is named for."""
-    return MediaInputError(
-        f"The inputs have media of S3 and of Google Cloud Storage, and media_conn_id names one connection, "
-        f"{conn_id!r}, for both. {_NOTHING_SUBMITTED} Leave it out to use aws_default and google_cloud_default, or "
-        "give media of one of the stores as https:// URLs."
-    )
-
-
-def store_provider_missing(where: str, uri: str, extra: str, error: Exception) -> MediaInputError:
-    """Return the error for a medium whose store this worker knows nothing of."""
-    return MediaInputError(
-        f"{where}: no URL can be signed for {uri}: {error}. {_NOTHING_SUBMITTED} Install "
-        f"'airflow-provider-runcomfy[{extra}]' on the workers, then clear the task."
-    )
-
-
-def not_signable(where: str, uri: str, conn_id: str, why: str) -> MediaInputError:
-    """Return the error for a medium that RunComfy could not fetch by a URL that is signed for it."""
-    return MediaInputError(
-        f"{where}: connection {conn_id!r} gives no URL by which RunComfy could fetch {uri}: {why.rstrip('.')}. "
-        f"{_NOTHING_SUBMITTED} See that the object is there and that the identity may read it, then clear the task."
-    )
-
-
-def store_unavailable(where: str, uri: str, conn_id: str, why: str) -> RunComfyRetryableError:
-    """Return the error for a medium whose store does not answer."""
-    return RunComfyRetryableError(
-        f"{where}: the store of connection {conn_id!r} could not be asked for {uri}: {why.rstrip('.')}. "
-        f"{_NOTHING_SUBMITTED} A retry asks again."
     )
 
 
@@ -316,15 +262,27 @@ def success_out_of_reach(request_id: str, last_error: str) -> RunComfyRetryableE
     )
 
 
-def wrong_event(reason: str, asker: Asker) -> RunComfyRetryableError | RunComfyFailError:
-    """Return the error for an event that no trigger of this package sends; it is retried only where that is free."""
-    said = f"The task was resumed with an event that is not its trigger's ({reason})."
+def wrong_event(
+    reason: str, asker: Asker, request_ids: Sequence[str] = ()
+) -> RunComfyRetryableError | RunComfyFailError:
+    """
+    Return the error for an event that no trigger of this version sends; it is retried only where that is free.
+
+    :param request_ids: the requests that it names.
+    """
+    said = (
+        f"The task was resumed with an event that is not its trigger's, or that of a later version ({reason}). Where "
+        "the triggerers have a later version of this package than the workers, upgrade the workers."
+    )
+    which = f"Request {', '.join(request_ids)}" if request_ids else "Its request"
     if asker is SUBMITTER_WITHOUT_RECORD:
         return RunComfyFailError(
-            f"{said} Its request goes on and is charged; the id is in this task's log and in its XCom 'request_id': "
-            f"{asker.again}."
+            f"{said} {which} was paid for and is left alone; the id is in this task's log and in its XCom "
+            f"'request_id': {asker.again}."
         )
-    return RunComfyRetryableError(f"{said} Its request goes on; a retry waits for it again and pays nothing.")
+    return RunComfyRetryableError(
+        f"{said} {which} was paid for and is left alone; a retry asks for it again and pays nothing."
+    )
 
 
 def _sentence(text: str) -> str:

@@ -64,7 +64,7 @@ def get_provider_info() -> dict[str, Any]:
                         "transfer's manifest names, with the API server's own identity if the connection has none: "
                         "s3://videos, gs://clips/nightly. By default it shows what lies where the transfer's rendered "
                         "template fields say that it stores, by a connection that has credentials.",
-                        "version_added": "0.1.0",
+                        "version_added": "1.0.0",
                         "type": "string",
                         "example": "s3://videos,gs://clips/nightly",
                         "default": "",
@@ -72,7 +72,7 @@ def get_provider_info() -> dict[str, Any]:
                     "ui_media_hosts": {
                         "description": "Domains, separated by commas and subdomains included, at which files that are "
                         "stored nowhere else may be played by HTTPS.",
-                        "version_added": "0.1.0",
+                        "version_added": "1.0.0",
                         "type": "string",
                         "example": None,
                         "default": "runcomfy.net,runcomfy.com",

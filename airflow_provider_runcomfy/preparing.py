@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_runcomfy.api.wire import Call
     from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
-    from airflow_provider_runcomfy.submission import Order
+    from airflow_provider_runcomfy.order import Order
 
 
 def prepare(order: Order, give_inputs: Callable[[], Any], hook: RunComfyHook, log: Logger) -> Call:

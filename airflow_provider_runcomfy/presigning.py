@@ -9,14 +9,15 @@ from urllib.parse import urlsplit
 
 from airflow.sdk.exceptions import AirflowException
 
-from airflow_provider_runcomfy import failures
 from airflow_provider_runcomfy.api.settings import is_loopback
+from airflow_provider_runcomfy.exceptions import MediaInputError, RunComfyRetryableError
 
 if TYPE_CHECKING:
     from airflow_provider_runcomfy.api.media_inputs import Medium
 
 _DEFAULT_CONN_IDS = {"s3": "aws_default", "gs": "google_cloud_default"}
 _EXTRAS = {"s3": "amazon", "gs": "google"}
+_NOTHING_SUBMITTED = "Nothing was submitted, nothing was charged."
 
 
 def signed_urls(
@@ -35,7 +36,7 @@ def signed_urls(
     stored = [(medium, at) for medium in media if (at := medium.stored_at) is not None]
     schemes = {scheme for _, (scheme, _, _) in stored}
     if conn_id and len(schemes) > 1:
-        raise failures.one_connection_for_two_stores(conn_id)
+        raise _one_connection_for_two_stores(conn_id)
     urls: dict[tuple[str, str, str], str] = {}
     for medium, at in stored:
         if at not in urls:
@@ -51,17 +52,17 @@ def _signed(medium: Medium, at: tuple[str, str, str], conn_id: str, seconds: int
     try:
         url = (_s3 if scheme == "s3" else _gcs)(bucket, key, conn_id, seconds)
     except ModuleNotFoundError as error:
-        raise failures.store_provider_missing(where, uri, _EXTRAS[scheme], error) from None
+        raise _store_provider_missing(where, uri, _EXTRAS[scheme], error) from None
     except _NotSignableError as error:
-        raise failures.not_signable(where, uri, conn_id, str(error)) from None
+        raise _not_signable(where, uri, conn_id, str(error)) from None
     except Exception as error:
         # Whatever a store's client raises.
-        kind = failures.not_signable if _is_permanent(error) else failures.store_unavailable
+        kind = _not_signable if _is_permanent(error) else _store_unavailable
         raise kind(where, uri, conn_id, f"{type(error).__name__}: {str(error)[:500]}") from None
     parts = urlsplit(url)
     mask_secret(parts.query)
     if parts.scheme != "https" and not (allow_loopback_http and is_loopback(parts.hostname or "")):
-        raise failures.not_signable(where, uri, conn_id, "its endpoint is plain HTTP, which RunComfy does not fetch")
+        raise _not_signable(where, uri, conn_id, "its endpoint is plain HTTP, which RunComfy does not fetch")
     return url
 
 
@@ -124,3 +125,36 @@ _SETTINGS_ERRORS = frozenset(
         "MalformedError",
     }
 )
+
+
+def _one_connection_for_two_stores(conn_id: str) -> MediaInputError:
+    """Return the error for media of S3 and of GCS that one connection is named for."""
+    return MediaInputError(
+        f"The inputs have media of S3 and of Google Cloud Storage, and media_conn_id names one connection, "
+        f"{conn_id!r}, for both. {_NOTHING_SUBMITTED} Leave it out to use aws_default and google_cloud_default, or "
+        "give media of one of the stores as https:// URLs."
+    )
+
+
+def _store_provider_missing(where: str, uri: str, extra: str, error: Exception) -> MediaInputError:
+    """Return the error for a medium whose store this worker knows nothing of."""
+    return MediaInputError(
+        f"{where}: no URL can be signed for {uri}: {error}. {_NOTHING_SUBMITTED} Install "
+        f"'airflow-provider-runcomfy[{extra}]' on the workers, then clear the task."
+    )
+
+
+def _not_signable(where: str, uri: str, conn_id: str, why: str) -> MediaInputError:
+    """Return the error for a medium that RunComfy could not fetch by a URL that is signed for it."""
+    return MediaInputError(
+        f"{where}: connection {conn_id!r} gives no URL by which RunComfy could fetch {uri}: {why.rstrip('.')}. "
+        f"{_NOTHING_SUBMITTED} See that the object is there and that the identity may read it, then clear the task."
+    )
+
+
+def _store_unavailable(where: str, uri: str, conn_id: str, why: str) -> RunComfyRetryableError:
+    """Return the error for a medium whose store does not answer."""
+    return RunComfyRetryableError(
+        f"{where}: the store of connection {conn_id!r} could not be asked for {uri}: {why.rstrip('.')}. "
+        f"{_NOTHING_SUBMITTED} A retry asks again."
+    )

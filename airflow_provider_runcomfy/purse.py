@@ -8,12 +8,16 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_runcomfy import failures
 from airflow_provider_runcomfy.api.live_schema import understood
 from airflow_provider_runcomfy.api.plain_json import short_repr
 from airflow_provider_runcomfy.api.prices import UnknownPriceError, estimate
 from airflow_provider_runcomfy.compat import stats
-from airflow_provider_runcomfy.exceptions import InvalidInputsError, RunComfyConnectionError, RunComfyFailError
+from airflow_provider_runcomfy.exceptions import (
+    CostLimitError,
+    InvalidInputsError,
+    RunComfyConnectionError,
+    RunComfyFailError,
+)
 from airflow_provider_runcomfy.record import Record
 from airflow_provider_runcomfy.store import RecordStore
 
@@ -33,6 +37,7 @@ GAUGE = "runcomfy.cost_usd"
 #: The key in a sensor's task state store under which it keeps whose cost it has told.
 TOLD_KEY = "runcomfy costs"
 _MICRODOLLARS = 1_000_000
+_NOTHING_SUBMITTED = "Nothing was submitted, nothing was charged."
 
 
 def limit_of(max_cost_usd: Any) -> float | None:
@@ -51,7 +56,7 @@ def limit_of(max_cost_usd: Any) -> float | None:
         return limit
     raise InvalidInputsError(
         f"max_cost_usd is {short_repr(max_cost_usd)}; it must be a number of US dollars above 0, or None for no limit. "
-        "Nothing was submitted, nothing was charged."
+        f"{_NOTHING_SUBMITTED}"
     )
 
 
@@ -66,15 +71,33 @@ def check_cost(limit: float, model_id: str, catalogue: Catalogue, checked: Check
         entry = catalogue.entry()
         found = estimate(entry, checked.inputs, checked.schema or understood(entry.get("input_schema")))
     except UnknownPriceError as error:
-        raise failures.price_unknown(model_id, str(error), limit) from None
+        raise _price_unknown(model_id, str(error), limit) from None
     except RunComfyConnectionError:
         raise
     except RunComfyFailError as error:
-        raise failures.price_unknown(model_id, str(error), limit) from None
+        raise _price_unknown(model_id, str(error), limit) from None
     # As it was written: as a float, 0.336 is a little more or less.
     if found.usd > Decimal(str(limit)):
-        raise failures.too_dear(model_id, found.arithmetic, limit)
+        raise _too_dear(model_id, found.arithmetic, limit)
     log.info("Estimated cost, by RunComfy's catalogue: %s; max_cost_usd is %g.", found.arithmetic, limit)
+
+
+def _too_dear(model_id: str, arithmetic: str, limit: float) -> CostLimitError:
+    """Return the error for a submit whose estimated cost is above its limit."""
+    return CostLimitError(
+        f"A submit to {model_id} would cost more than max_cost_usd, which is {limit:g} USD, by estimate: {arithmetic}. "
+        f"The price is that of RunComfy's catalogue; its bill may differ. {_NOTHING_SUBMITTED} Ask for less or raise "
+        "max_cost_usd, then clear the task."
+    )
+
+
+def _price_unknown(model_id: str, why: str, limit: float) -> CostLimitError:
+    """Return the error for a submit that has a limit, and of which nobody can say what it costs."""
+    return CostLimitError(
+        f"What a submit to {model_id} costs cannot be estimated from RunComfy's catalogue ({why.rstrip('.')}), so it "
+        f"may be above max_cost_usd, which is {limit:g} USD. {_NOTHING_SUBMITTED} Set max_cost_usd=None to submit "
+        "without a limit, then clear the task."
+    )
 
 
 def note_cost(context: Context, model_id: str | None, request_id: str, cost_usd: float | None, log: Logger) -> None:

@@ -87,6 +87,10 @@ class MalformedRecordError(ValueError):
     """The stored record is not one that this version of the package can read."""
 
 
+class LaterRecordError(MalformedRecordError):
+    """A later version of the package wrote the stored record: one that it was upgraded to can read it."""
+
+
 @dataclass(frozen=True)
 class Record:
     """
@@ -149,17 +153,28 @@ class Record:
         """
         Read a stored record; people edit them, so nothing is taken for granted.
 
+        :raises LaterRecordError: if it is of a later version.
         :raises MalformedRecordError: if it is malformed, or of another version.
         """
         version = data.get("version") if isinstance(data, dict) else None
         if not _is_whole_number(version) or version != VERSION:
-            raise MalformedRecordError(f"its version is {short_repr(version)}; this package reads version {VERSION}")
+            is_later = isinstance(version, int) and version > VERSION
+            kind = LaterRecordError if is_later else MalformedRecordError
+            raise kind(f"its version is {short_repr(version)}; this package reads version {VERSION}")
         submissions, max_tries = data.get("submissions"), data.get("max_tries")
         if set(data) != {"version", "max_tries", "submissions"} or not isinstance(submissions, list):
             raise MalformedRecordError("it needs version, max_tries and a list of submissions, and nothing else")
         if not _is_whole_number(max_tries):
             raise MalformedRecordError("max_tries is no whole number")
         return cls(max_tries, tuple(_read_submission(index, item) for index, item in enumerate(submissions)))
+
+
+def request_ids_in(data: Any) -> list[str]:
+    """Return the request ids that a record names which cannot be read otherwise; in their order, each once."""
+    submissions = data.get("submissions") if isinstance(data, dict) else None
+    items = submissions if isinstance(submissions, list) else []
+    named: list[Any] = [item.get("request_id") for item in items if isinstance(item, dict)]
+    return list(dict.fromkeys(value for value in named if is_request_id(value)))
 
 
 _TEXTS = ("intent_at", "model_id", "conn_id", "inputs_hash")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_runcomfy.exceptions import RunComfyRetryableError, UnreadableRecordError
-from airflow_provider_runcomfy.record import MalformedRecordError, Record, Submission
+from airflow_provider_runcomfy.record import (
+    LaterRecordError,
+    MalformedRecordError,
+    Record,
+    Submission,
+    request_ids_in,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -55,7 +61,7 @@ class TaskStateStore:
         Return the record.
 
         :raises UnreadableRecordError: if there is one that cannot be read: not the same as none.
-        :raises RunComfyRetryableError: if the store does not answer.
+        :raises RunComfyRetryableError: if the store does not answer, or has what a later version of the package wrote.
         """
         try:
             data = self._accessor.get(KEY)
@@ -68,11 +74,18 @@ class TaskStateStore:
             return Record(self._max_tries)
         try:
             return Record.from_json(data)
+        except LaterRecordError as error:
+            # While workers are upgraded one after the other a retry may get one that is; a clear could pay anew.
+            raise RunComfyRetryableError(
+                f"A later version of this package wrote the record under the key '{KEY}' in the task state store: "
+                f"{error}. {_named(data)}It says what was paid for, so nothing was submitted. Upgrade the package on "
+                "all workers; a retry on one that is upgraded goes on with what was paid for."
+            ) from None
         except MalformedRecordError as error:
             raise UnreadableRecordError(
-                f"The record under the key '{KEY}' in the task state store cannot be read: {error}. It says what was "
-                "paid for, so nothing was submitted. Mend it in the task instance's Task State Store tab, or upgrade "
-                "the package if a newer one wrote it; delete the key to pay anew. Then clear the task."
+                f"The record under the key '{KEY}' in the task state store cannot be read: {error}. {_named(data)}It "
+                "says what was paid for, so nothing was submitted. Mend it in the task instance's Task State Store "
+                "tab; delete the key to pay anew. Then clear the task."
             ) from None
 
     def write(self, record: Record) -> None:
@@ -116,6 +129,12 @@ class NoStore:
 
     def write(self, record: Record) -> None:
         """Keep nothing."""
+
+
+def _named(data: Any) -> str:
+    """Return a sentence with the requests that a record names which cannot be read."""
+    ids = request_ids_in(data)
+    return f"It names request {', '.join(ids)}. " if ids else ""
 
 
 def _in_words(error: Exception) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetr
 from airflow_provider_runcomfy.ledger import (
     Attach,
     Attempt,
-    OnClear,
-    OnUnknownSubmission,
     Refusal,
     Refuse,
     Submit,
@@ -25,7 +22,7 @@ from airflow_provider_runcomfy.ledger import (
     decide,
 )
 from airflow_provider_runcomfy.looking import learned, look
-from airflow_provider_runcomfy.parameters import DEFAULT_MEDIA_URL_SECONDS
+from airflow_provider_runcomfy.order import Order
 from airflow_provider_runcomfy.posting import Posting
 from airflow_provider_runcomfy.preparing import prepare
 from airflow_provider_runcomfy.purse import CountingStore
@@ -39,32 +36,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_runcomfy.api.wire import Call
     from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
-
-
-@dataclass(frozen=True)
-class Order:
-    """
-    What a task wants to be generated, and what it may cost to get it.
-
-    :param inputs: the model's inputs, or a function that gives them: called at most once, and only where what the try
-        does depends on them. A retry that attaches to what was paid for, or uses it, does not call it.
-    :param timeout: how long to wait for it, counted from the submission; None for a task that does not wait.
-    :param max_cost_usd: what a submit may cost by estimate, in US dollars; None for no limit.
-    :param media_conn_id: the connection of the store that media come from; None for the store's default one.
-    :param media_url_seconds: for how long RunComfy may fetch them.
-    """
-
-    model_id: str
-    inputs: Mapping[str, Any] | Callable[[], Any]
-    conn_id: str
-    validate_inputs: bool = True
-    on_unknown_submission: OnUnknownSubmission = "fail"
-    on_clear: OnClear = "reuse"
-    resubmit_failed: bool = False
-    timeout: timedelta | None = None
-    max_cost_usd: Any = None
-    media_conn_id: str | None = None
-    media_url_seconds: int = DEFAULT_MEDIA_URL_SECONDS
 
 
 @dataclass(frozen=True)
@@ -136,10 +107,9 @@ class _Flow:
         self._on_taken = on_taken
 
     def run(self) -> Obtained:
-        record = self._store.read()
-        seen = look(record, self._attempt, self._hook, self._log)
-        found, record = record, learned(record, seen)
-        attempt = self._attempt
+        attempt, found = self._attempt, self._store.read()
+        seen = look(found, attempt, self._hook, self._log)
+        record = learned(found, seen)
         if attempt.inputs_hash is None and compares_inputs(found, attempt, seen.fate):
             attempt = replace(attempt, inputs_hash=hash_inputs(self._inputs(found, record)))
         decision = decide(found, attempt, seen.fate)
@@ -231,12 +201,12 @@ class _Flow:
                 "nothing."
             ) from None
 
-    def _note(self, found: Record, learned: Record) -> None:
+    def _note(self, found: Record, record: Record) -> None:
         """Write what became of the latest request, for a try that ends here; the next one asks RunComfy anyway."""
-        if learned == found:
+        if record == found:
             return
         try:
-            self._store.write(learned)
+            self._store.write(record)
         except RunComfyRetryableError as error:
             self._log.warning("%s The record does not show what became of the latest request.", error)
 

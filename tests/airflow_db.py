@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.execution_time import context
 from sqlalchemy import select
 
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
 has_task_state_store = hasattr(context, "TaskStateStoreAccessor")
-needs_task_state_store = pytest.mark.skipif(
-    not has_task_state_store, reason="this Airflow has no task state store: it is before 3.3"
-)
+_NONE = "this Airflow has no task state store: it is before 3.3"
+needs_task_state_store = pytest.mark.skipif(not has_task_state_store, reason=_NONE)
 
 
-def states(run: Any) -> dict[str, str]:
+def skip_without_task_state_store() -> None:
+    """Skip the test that is running where Airflow has no such store: what is tested cannot come about there."""
+    if not has_task_state_store:
+        pytest.skip(_NONE)
+
+
+def states(run: DagRun) -> dict[str, str]:
     """Return the state of each task instance, mapped ones as ``task_id[index]``."""
     named = {
         f"{ti.task_id}[{ti.map_index}]" if ti.map_index >= 0 else ti.task_id: ti.state
@@ -24,12 +32,12 @@ def states(run: Any) -> dict[str, str]:
     return dict(sorted(named.items()))
 
 
-def tries(run: Any, task_id: str) -> int:
+def tries(run: DagRun, task_id: str) -> int:
     """Return the number of the last try of a task."""
     return next(ti.try_number for ti in run.get_task_instances() if ti.task_id == task_id)
 
 
-def xcom(run: Any, task_id: str, key: str = "return_value") -> Any:
+def xcom(run: DagRun, task_id: str, key: str = "return_value") -> Any:
     """Return a task's XCom; a list, in the order of the map index, for a mapped task."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
@@ -45,7 +53,7 @@ def xcom(run: Any, task_id: str, key: str = "return_value") -> Any:
     return found[-1] if -1 in found else [found[index] for index in sorted(found)]
 
 
-def xcom_keys(run: Any, task_id: str) -> set[str]:
+def xcom_keys(run: DagRun, task_id: str) -> set[str]:
     """Return the keys of all XComs that a task has pushed."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
@@ -57,7 +65,7 @@ def xcom_keys(run: Any, task_id: str) -> set[str]:
         return set(session.scalars(query))
 
 
-def record(run: Any, task_id: str, map_index: int = -1) -> Any:
+def record(run: DagRun, task_id: str, map_index: int = -1) -> Any:
     """Return the record that a task instance keeps in the task state store."""
     from airflow.models.task_state_store import TaskStateStoreModel
     from airflow.utils.session import create_session

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy import exceptions as ours
 from airflow_provider_runcomfy import failures
 from airflow_provider_runcomfy.api import errors
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import CancelOutcome
+from airflow_provider_runcomfy.compat import AirflowFailException
 from airflow_provider_runcomfy.record import Submission
 from airflow_provider_runcomfy.store import NoStore, TaskStateStore
 
@@ -284,23 +285,30 @@ def test_what_runcomfy_says_ends_with_one_full_stop(reason: str, said: str) -> N
 @pytest.mark.parametrize(
     ("asker", "kind", "told"),
     [
-        (SUBMITTER, ours.RunComfyRetryableError, "Its request goes on; a retry waits for it again and pays nothing."),
-        (WAITER, ours.RunComfyRetryableError, "Its request goes on; a retry waits for it again and pays nothing."),
+        (SUBMITTER, ours.RunComfyRetryableError, "a retry asks for it again and pays nothing."),
+        (WAITER, ours.RunComfyRetryableError, "a retry asks for it again and pays nothing."),
         (
             WITHOUT,
             ours.RunComfyFailError,
-            "Its request goes on and is charged; the id is in this task's log and in its XCom 'request_id': wait for "
-            f"it with a RunComfyRequestSensor, which pays nothing {NO_LATER_TRY}.",
+            "the id is in this task's log and in its XCom 'request_id': wait for it with a RunComfyRequestSensor, "
+            f"which pays nothing {NO_LATER_TRY}.",
         ),
     ],
     ids=["submitter", "waiter", "no record"],
 )
+@pytest.mark.parametrize(
+    ("named", "which"), [([], "Its request"), (["r1"], "Request r1"), (["r1", "r2"], "Request r1, r2")]
+)
 def test_a_strange_event_is_retried_only_where_that_pays_nothing(
-    asker: failures.Asker, kind: type[AirflowException], told: str
+    asker: failures.Asker, kind: type[AirflowException], told: str, named: list[str], which: str
 ) -> None:
-    error = failures.wrong_event("it names no request", asker)
+    error = failures.wrong_event("it has no end", asker, named)
     assert type(error) is kind
-    assert str(error) == (f"The task was resumed with an event that is not its trigger's (it names no request). {told}")
+    assert str(error) == (
+        "The task was resumed with an event that is not its trigger's, or that of a later version (it has no end). "
+        "Where the triggerers have a later version of this package than the workers, upgrade the workers. "
+        f"{which} was paid for and is left alone; {told}"
+    )
 
 
 def test_the_two_ways_out_of_an_unknown_submission_are_told() -> None:

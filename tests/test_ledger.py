@@ -350,6 +350,14 @@ def test_which_request_is_looked_at(
         ),
         pytest.param(
             (TAKEN,),
+            Fate.WAITING,
+            OTHER_INPUTS,
+            MAX_TRIES,
+            "The inputs have changed since they were submitted.",
+            id="a retry with other inputs while it waits",
+        ),
+        pytest.param(
+            (TAKEN,),
             Fate.SUCCEEDED,
             {},
             MAX_TRIES + 1,
@@ -391,6 +399,14 @@ def test_which_request_is_looked_at(
             id="a clear after an adoption, other inputs",
         ),
         pytest.param(
+            (ADOPTED,),
+            Fate.WAITING,
+            {},
+            MAX_TRIES + 1,
+            "request first, whose id was written into the record, still goes on and is attached to.",
+            id="a clear after an adoption while it waits",
+        ),
+        pytest.param(
             (TAKEN,),
             None,
             OTHER_CONNECTION,
@@ -408,6 +424,7 @@ def test_which_request_is_looked_at(
             id="a clear, gone",
         ),
         pytest.param((FAILED,), None, {}, MAX_TRIES + 1, "request first failed: submitting anew", id="a clear, failed"),
+        pytest.param((TAKEN,), None, {}, MAX_TRIES + 1, "request first ended: submitting anew", id="a clear, no fate"),
         pytest.param(
             (FAILED,),
             None,
@@ -427,6 +444,14 @@ def test_the_log_says_what_is_done_with_the_money(
     decision = decide(Record(MAX_TRIES, says), replace(ATTEMPT, max_tries=max_tries, **changes), fate)
     assert not isinstance(decision, Refuse)
     assert note in decision.note
+
+
+@pytest.mark.parametrize("its_hash", ["inputs a", None], ids=["the same inputs", "inputs that are not known"])
+@pytest.mark.parametrize("fate", [Fate.WAITING, Fate.SUCCEEDED])
+def test_a_retry_says_nothing_of_inputs_that_have_not_changed(fate: Fate, its_hash: str | None) -> None:
+    decision = decide(Record(MAX_TRIES, (TAKEN,)), replace(ATTEMPT, inputs_hash=its_hash), fate)
+    assert not isinstance(decision, Refuse)
+    assert decision.note == ""
 
 
 outcomes = st.sampled_from([INTENT, REFUSED, TAKEN, ADOPTED, FAILED, MODERATED, CANCELLED, SUCCEEDED, GONE, SECOND])

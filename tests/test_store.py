@@ -9,20 +9,18 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import (
-    ErrorResponse,
-    GetTaskStateStore,
-    SetTaskStateStore,
-    TaskStateStoreResult,
-    _RequestFrame,
-)
-from airflow.sdk.execution_time.context import TaskStateStoreAccessor
-from airflow.sdk.state import TaskScope
+from airflow.sdk.execution_time.comms import ErrorResponse, _RequestFrame
 
 from airflow_provider_runcomfy.exceptions import RunComfyRetryableError, UnreadableRecordError
 from airflow_provider_runcomfy.record import Outcome, Record, Submission
 from airflow_provider_runcomfy.store import KEY, NoStore, RecordStore, TaskStateStore, record_store
+from tests.airflow_db import has_task_state_store, skip_without_task_state_store
 from tests.submission.parts import TaskInstance
+
+if has_task_state_store:
+    from airflow.sdk.execution_time.comms import GetTaskStateStore, SetTaskStateStore, TaskStateStoreResult
+    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
+    from airflow.sdk.state import TaskScope
 
 MAX_TRIES = 2
 SUBMISSION = Submission(
@@ -64,6 +62,7 @@ class Supervisor:
 
 @pytest.fixture
 def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    skip_without_task_state_store()
     supervisor = Supervisor()
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
     return supervisor
@@ -90,7 +89,7 @@ def test_a_record_is_kept_for_ever_under_one_key(store: TaskStateStore, supervis
     "stored",
     [
         pytest.param("hello", id="no record"),
-        pytest.param({**RECORD.as_json(), "version": 2}, id="from the future"),
+        pytest.param({**RECORD.as_json(), "version": 0}, id="of no version that there was"),
         pytest.param({**RECORD.as_json(), "submissions": [{}]}, id="edited badly"),
     ],
 )
@@ -105,6 +104,24 @@ def test_an_unreadable_record_is_not_the_same_as_none(
         r"Mend it .*; delete the key to pay anew\. Then clear the task\.$",
     ):
         store.read()
+
+
+def test_an_unreadable_record_names_the_requests_that_it_has(store: TaskStateStore, supervisor: Supervisor) -> None:
+    submissions = [{"request_id": "first"}, {"request_id": None}, {"request_id": "second"}, {"request_id": "first"}, 7]
+    supervisor.values[KEY] = {**RECORD.as_json(), "submissions": submissions}
+    with pytest.raises(UnreadableRecordError, match=r" It names request first, second\. It says what was paid for, "):
+        store.read()
+
+
+def test_the_record_of_a_later_version_is_retried(store: TaskStateStore, supervisor: Supervisor) -> None:
+    supervisor.values[KEY] = {**RECORD.as_json(), "version": 2}
+    with pytest.raises(RunComfyRetryableError) as caught:
+        store.read()
+    assert str(caught.value) == (
+        "A later version of this package wrote the record under the key 'runcomfy' in the task state store: its "
+        "version is 2; this package reads version 1. It names request first. It says what was paid for, so nothing was "
+        "submitted. Upgrade the package on all workers; a retry on one that is upgraded goes on with what was paid for."
+    )
 
 
 ERRORS = [

@@ -41,6 +41,20 @@ def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
+def _usage(is_authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
 def _certificate(
     subject: x509.Name,
     issuer: x509.Name,
@@ -64,5 +78,7 @@ def _certificate(
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(signed_by, critical=False)
+        # Python 3.13 trusts no authority that does not say what its key is for.
+        .add_extension(_usage(is_authority), critical=True)
         .sign(signer, hashes.SHA256())
     )

@@ -12,8 +12,8 @@ from yarl import URL
 
 from airflow_provider_runcomfy.api import wire
 from airflow_provider_runcomfy.api.environment import ca_bundle, proxy_for
-from airflow_provider_runcomfy.api.errors import InvalidSettingsError, UnavailableError
-from airflow_provider_runcomfy.api.payload import Answer, without_secret
+from airflow_provider_runcomfy.api.errors import InvalidSettingsError
+from airflow_provider_runcomfy.api.payload import Answer, without_secret, words_of
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult, RequestStatus
 
@@ -93,13 +93,7 @@ class RunComfyAsyncClient(AbstractAsyncContextManager["RunComfyAsyncClient"]):
         # A ValueError is a host name that cannot be one.
         except (aiohttp.ClientError, OSError, ValueError) as error:
             reason = without_secret(_reason(error), self.settings.token)
-        raise _unavailable(call, reason)
-
-
-def _unavailable(call: wire.Call, reason: str) -> UnavailableError:
-    return UnavailableError(
-        f"{call.doing}: {reason}. The call can be repeated later.", request_id=call.request_id or None
-    )
+        raise call.unanswered(reason)
 
 
 def _reason(error: Exception) -> str:
@@ -107,8 +101,7 @@ def _reason(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered HTTP {error.status}"
-    # Only of the system's errors the words: those of parsers quote the server, cut anywhere.
-    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) and str(error) else type(error).__name__
+    return words_of(error)
 
 
 async def _read(response: aiohttp.ClientResponse, call: wire.Call) -> bytes:
@@ -119,7 +112,7 @@ async def _read(response: aiohttp.ClientResponse, call: wire.Call) -> bytes:
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > call.max_bytes:
-            raise _unavailable(call, f"an answer of more than {call.max_bytes} bytes")
+            raise call.unanswered(f"an answer of more than {call.max_bytes} bytes")
     return bytes(body)
 
 

@@ -15,14 +15,13 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_bef
 from tenacity.wait import wait_exponential_jitter
 
 from airflow_provider_runcomfy.api import wire
-from airflow_provider_runcomfy.api.environment import ca_bundle, proxies_for
 from airflow_provider_runcomfy.api.errors import (
     NotSentError,
     RateLimitedError,
     SubmissionUnknownError,
     UnavailableError,
 )
-from airflow_provider_runcomfy.api.payload import Answer, without_secret
+from airflow_provider_runcomfy.api.payload import Answer, without_secret, words_of
 from airflow_provider_runcomfy.api.session import ApiSession
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import Balance, CancelOutcome, GenerationResult, RequestStatus
@@ -138,17 +137,12 @@ class RunComfyClient(AbstractContextManager["RunComfyClient"]):
         try:
             with (
                 session.at_most(self._connect_seconds + read_seconds),
-                session.request(
+                session.open(
                     call.method,
                     call.url,
-                    data=body,
                     headers=wire.headers(self._settings.token, has_body=call.body is not None),
-                    auth=_keep_headers,
-                    proxies=proxies_for(call.url),
-                    verify=ca_bundle(),
                     timeout=(self._connect_seconds, read_seconds),
-                    allow_redirects=False,
-                    stream=True,
+                    body=body,
                 ) as response,
             ):
                 return Answer(
@@ -173,11 +167,6 @@ class _Body(io.BytesIO):
         return super().read(size)
 
 
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Stand in as authentication, so that requests looks for no other."""
-    return request
-
-
 def _read(response: requests.Response, limit: int) -> bytes:
     """Read the body as it comes, so that its size is not the server's to choose."""
     body = bytearray()
@@ -189,10 +178,9 @@ def _read(response: requests.Response, limit: int) -> bytes:
 
 
 def _transport_error(call: wire.Call, reason: str, body: _Body | None) -> UnavailableError | SubmissionUnknownError:
-    reason = f"{call.doing}: {reason}"
-    request_id, model_id = call.request_id or None, call.model_id or None
     if body is None:
-        return UnavailableError(f"{reason}. The call can be repeated later.", request_id=request_id, model_id=model_id)
+        return call.unanswered(reason)
+    reason, model_id = f"{call.doing}: {reason}", call.model_id or None
     if not body.was_read:
         return NotSentError(f"{reason}. It did not reach RunComfy; nothing was charged.", model_id=model_id)
     return SubmissionUnknownError(
@@ -210,8 +198,7 @@ def _reason(error: BaseException, handled: BaseException | None) -> str:
     """
     while (inner := _inner(error)) and inner is not handled:
         error = inner
-    # Only of the system's and our own errors the words: those of parsers quote the server, cut anywhere.
-    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) and str(error) else type(error).__name__
+    return words_of(error)
 
 
 def _inner(error: BaseException) -> BaseException | None:

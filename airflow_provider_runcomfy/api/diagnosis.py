@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from airflow_provider_runcomfy.api import wire
 from airflow_provider_runcomfy.api.client import RunComfyClient
@@ -17,7 +16,7 @@ from airflow_provider_runcomfy.api.errors import (
     RunComfyError,
     UnavailableError,
 )
-from airflow_provider_runcomfy.api.payload import Answer, UnreadableError, read_json
+from airflow_provider_runcomfy.api.payload import Answer, read_quietly
 from airflow_provider_runcomfy.api.refusals import reason
 from airflow_provider_runcomfy.api.settings import Settings
 from airflow_provider_runcomfy.api.types import Balance
@@ -126,7 +125,7 @@ def _ask(client: RunComfyClient, call: wire.Call, url: str, settings: Settings) 
 
 
 def _found(error: RunComfyError, answer: Answer, url: str) -> _FoundError:
-    data = _data(answer)
+    data = read_quietly(answer)
     said = f"HTTP {answer.status}: {reason(answer, data)}"
     if isinstance(error, AuthenticationError):
         doubt = "" if isinstance(data, dict) else " If that is not RunComfy which answers, correct the base URL."
@@ -144,10 +143,3 @@ def _found(error: RunComfyError, answer: Answer, url: str) -> _FoundError:
         f"{url} answers, but not as RunComfy does ({said}). Correct the base URL (leave it empty for RunComfy itself), "
         "or ask who runs the proxy or firewall that answers in its place.",
     )
-
-
-def _data(answer: Answer) -> Any:
-    try:
-        return read_json(answer)
-    except UnreadableError:
-        return None

@@ -11,7 +11,6 @@ import requests
 import urllib3
 
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy, redacted_url
-from airflow_provider_runcomfy.api.environment import ca_bundle, proxies_for
 from airflow_provider_runcomfy.api.errors import (
     DownloadFailedError,
     DownloadRefusedError,
@@ -126,15 +125,8 @@ class FileServer:
     def _ask(self, url: str, headers: dict[str, str]) -> requests.Response:
         try:
             with self._session.at_most(self._patience.connect + self._patience.read) as expired:
-                response = self._session.get(
-                    url,
-                    headers=headers,
-                    proxies=proxies_for(url),
-                    verify=ca_bundle(),
-                    timeout=(self._patience.connect, self._patience.read),
-                    allow_redirects=False,
-                    stream=True,
-                )
+                timeout = (self._patience.connect, self._patience.read)
+                response = self._session.open("GET", url, headers=headers, timeout=timeout)
                 if expired.is_set():
                     response.close()
                     raise requests.exceptions.ReadTimeout

@@ -60,6 +60,14 @@ def read_json(answer: Answer) -> Any:
     return value if _is_clean(text, answer.secret) else _clean(value, answer.secret, _MAX_DEPTH)
 
 
+def read_quietly(answer: Answer) -> Any:
+    """Return what :func:`read_json` does; None for what it refuses."""
+    try:
+        return read_json(answer)
+    except UnreadableError:
+        return None
+
+
 def _is_clean(text: str, secret: str) -> bool:
     """Return whether it is seen at a glance, as of nearly every answer, that there is nothing to be cleaned."""
     shallow = text.count("[") + text.count("{") <= _MAX_DEPTH
@@ -79,6 +87,11 @@ def without_secret(text: str, secret: str, length: int = 200) -> str:
     """Return foreign ``text`` as it may stand in an error: one line without the token, cut to ``length``."""
     # Cut last: half a token would not be found.
     return one_line(_clean_text(text, secret), length)
+
+
+def words_of(error: BaseException) -> str:
+    """Return an exception's class, and the words of the system's and our own: those of parsers quote the server."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) and str(error) else type(error).__name__
 
 
 def without_queries(text: str) -> str:

@@ -147,5 +147,4 @@ def _count(name: str, value: Any) -> int:
 
 
 def _shown(amount: Decimal) -> str:
-    text = f"{round(amount, 6):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{round(amount, 6):f}".rstrip("0").rstrip(".")

@@ -65,9 +65,8 @@ def read_code(data: Any) -> int | None:
     value = data.get("error_code") if isinstance(data, dict) else None
     if value is None:
         return None
-    text = value.strip() if isinstance(value, str) else value
     try:
-        code = int(text) if not isinstance(text, bool) else 0
+        code = int(value) if not isinstance(value, bool) else 0
     except (TypeError, ValueError, OverflowError):
         return 0
     return code if 0 < code < 10**9 else 0

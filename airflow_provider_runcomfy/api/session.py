@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import IO, Any
 from weakref import WeakSet
 
 import requests
@@ -15,19 +15,48 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from airflow_provider_runcomfy.api.environment import ca_bundle, proxies_for
+
 
 class ApiSession(requests.Session):
     """A session that follows no redirect, keeps no cookie, and reads no .netrc, whose token would replace ours."""
 
     def __init__(self) -> None:
         super().__init__()
-        # Proxies and certificate authorities of the environment are passed with each call.
+        # Proxies and certificate authorities of the environment are read by `open`.
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._connections = _Connections()
         self._ending = threading.Lock()
         for prefix in ("http://", "https://"):
             self.mount(prefix, _WatchedAdapter(self._connections))
+
+    def open(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: tuple[float, float],
+        body: IO[bytes] | None = None,
+    ) -> requests.Response:
+        """
+        Make a call, by the environment's proxies and certificate authorities; the answer's body is still to come.
+
+        :param timeout: seconds to connect, and seconds without a single byte.
+        :raises InvalidSettingsError: if the environment's proxy cannot be used.
+        """
+        return self.request(
+            method,
+            url,
+            data=body,
+            headers=headers,
+            proxies=proxies_for(url),
+            verify=ca_bundle(),
+            timeout=timeout,
+            allow_redirects=False,
+            stream=True,
+        )
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Return none: of a redirect, even of one that it does not follow, requests would read the whole body."""

@@ -24,7 +24,7 @@ from airflow_provider_runcomfy.api.errors import (
 )
 from airflow_provider_runcomfy.api.ids import is_model_id, is_request_id
 from airflow_provider_runcomfy.api.output import find_media
-from airflow_provider_runcomfy.api.payload import Answer, UnreadableError, one_line, read_json
+from airflow_provider_runcomfy.api.payload import Answer, one_line, read_quietly
 from airflow_provider_runcomfy.api.refusals import error_for, is_error, read_code, reason, says_refused
 from airflow_provider_runcomfy.api.schema import check_model_id, plain_inputs
 from airflow_provider_runcomfy.api.settings import Settings
@@ -62,6 +62,14 @@ class Call:
     def fail(self, kind: type[RunComfyError], reason: str) -> NoReturn:
         """Raise ``kind`` for this call."""
         raise kind(f"{self.doing}: {reason}", request_id=self.request_id or None, model_id=self.model_id or None)
+
+    def unanswered(self, reason: str) -> UnavailableError:
+        """Return the error for this call where no answer came that could be read."""
+        return UnavailableError(
+            f"{self.doing}: {reason}. The call can be repeated later.",
+            request_id=self.request_id or None,
+            model_id=self.model_id or None,
+        )
 
 
 def headers(token: str, *, has_body: bool = False) -> dict[str, str]:
@@ -149,7 +157,7 @@ def parse_submit(call: Call, answer: Answer) -> str:
     :raises RunComfyError: a refusal, where the answer says so and nothing was charged;
         :class:`SubmissionUnknownError` for every other answer without a usable id.
     """
-    data = _read_quietly(answer)
+    data = read_quietly(answer)
     named = data.get("request_id") if isinstance(data, dict) else None
     if not is_error(answer, data):
         if isinstance(named, str) and is_request_id(named):
@@ -180,7 +188,7 @@ def parse_status(call: Call, answer: Answer) -> RequestStatus:
 
     :raises RunComfyError: for an error, and for an answer that is no status of this request.
     """
-    data = _read_quietly(answer)
+    data = read_quietly(answer)
     if tells_of_its_end(answer, data, call.request_id):
         failed = fields.state(data) is RequestState.FAILED
         return RequestStatus(call.request_id, RequestState.FAILED if failed else RequestState.COMPLETED)
@@ -197,7 +205,7 @@ def parse_result(call: Call, answer: Answer) -> GenerationResult:
 
     :raises RunComfyError: for an error, and for an answer that is no result of this request.
     """
-    data = _read_quietly(answer)
+    data = read_quietly(answer)
     if read_code(data) == _NOT_READY:
         return GenerationResult(call.request_id, RequestState.IN_PROGRESS)
     # An error code may explain a failure or a cancelled request; a success that has one is none.
@@ -234,8 +242,7 @@ def parse_cancel(call: Call, answer: Answer) -> CancelOutcome:
 
     :raises RunComfyError: for an error, and for an answer that cannot be read.
     """
-    data = _read_own(call, answer)
-    return fields.cancel_outcome(data)
+    return fields.cancel_outcome(_own(call, _read(call, answer)))
 
 
 def parse_models(call: Call, answer: Answer) -> tuple[list[dict[str, Any]], int]:
@@ -265,15 +272,8 @@ def parse_balance(call: Call, answer: Answer) -> Balance:
     return Balance(usd, currency if isinstance(currency, str) else "USD")
 
 
-def _read_quietly(answer: Answer) -> Any:
-    try:
-        return read_json(answer)
-    except UnreadableError:
-        return None
-
-
 def _read(call: Call, answer: Answer) -> dict[str, Any]:
-    return _usable(call, answer, _read_quietly(answer))
+    return _usable(call, answer, read_quietly(answer))
 
 
 def _usable(call: Call, answer: Answer, data: Any) -> dict[str, Any]:
@@ -291,10 +291,6 @@ def _usable(call: Call, answer: Answer, data: Any) -> dict[str, Any]:
         shown = f"{reason(answer, data)} (HTTP {answer.status})"
         call.fail(UnavailableError, f"the answer could not be read: {shown}. The call can be repeated later.")
     return data
-
-
-def _read_own(call: Call, answer: Answer) -> dict[str, Any]:
-    return _own(call, _read(call, answer))
 
 
 def _own(call: Call, data: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.decorator import Task
 
-    from airflow_provider_runcomfy.submission import Order
+    from airflow_provider_runcomfy.order import Order
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 FParams = ParamSpec("FParams")

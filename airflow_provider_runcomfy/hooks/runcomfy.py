@@ -47,6 +47,11 @@ class RunComfyHook(BaseHook):
     Errors are raised as Airflow acts upon them (:mod:`airflow_provider_runcomfy.exceptions`). Calls that only
     read are made up to four times when RunComfy is not available; a submit never is, see :meth:`submit`.
 
+    Every call raises ``RunComfyConnectionError`` if the connection is missing or unusable, or its token is refused, and
+    ``RunComfyRetryableError`` if RunComfy, or Airflow for the connection, cannot be asked now; one about a request also
+    ``InvalidInputsError`` if its id is none, and ``RequestNotAvailableError`` if it has expired, never existed, or is
+    another account's.
+
     :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default: its password is the API token, its
         host the base URL (RunComfy's public one by default). Without a connection of that default name, the
         environment variable ``RUNCOMFY_TOKEN`` is enough.

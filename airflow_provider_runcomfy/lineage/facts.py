@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from airflow_provider_runcomfy.request_ids import GivenRequest
-    from airflow_provider_runcomfy.transfers.files import SourceFile
+from typing import Any
 
 _OF_THE_LINE = ("uri", "size", "content_type", "sha256", "kind", "request_id")
 
@@ -72,19 +68,3 @@ class Facts:
     requests: tuple[Request, ...]
     copies: tuple[Copy, ...] = ()
     namespace: str | None = None
-
-
-def before_copies(requests: Sequence[GivenRequest], namespace: str) -> Facts:
-    """Return what a transfer knows before it has copied anything."""
-    told = (Request(each.request_id, each.model_id, each.state, each.cost_usd) for each in requests)
-    return Facts(tuple(told), namespace=namespace)
-
-
-def after_copies(files: Sequence[SourceFile], manifest: Sequence[Mapping[str, Any]], namespace: str) -> Facts:
-    """Return what a transfer knows once it has copied ``files``, of which each has its line in the manifest."""
-    requests = {
-        file.request_id: Request(file.request_id, file.model_id, "succeeded", file.cost_usd, file.files)
-        for file in files
-    }
-    copies = (Copy(line, requests[file.request_id], file.index) for file, line in zip(files, manifest, strict=True))
-    return Facts(tuple(requests.values()), tuple(copies), namespace)

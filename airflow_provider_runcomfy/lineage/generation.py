@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_runcomfy.lineage.facts import Facts, Request
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.types import Logger
 
     from airflow_provider_runcomfy.api.polling import Ending
     from airflow_provider_runcomfy.api.types import GenerationResult
-    from airflow_provider_runcomfy.operators.runcomfy import RunComfySubmitOperator
 
 #: Loaded before a task begins where OpenLineage is to be told.
 LISTENER = "airflow.providers.openlineage.plugins.listener"
 
 
-def submitted(task: RunComfySubmitOperator, request_id: str) -> Facts:
+class SubmittingTask(Protocol):
+    """What is asked here of an operator that submits."""
+
+    model_id: str
+    runcomfy_conn_id: str
+    outlets: list[Any]
+
+    @property
+    def log(self) -> Logger:
+        """The task's log."""
+
+
+def submitted(task: SubmittingTask, request_id: str) -> Facts:
     """Return what a task tells that has submitted and does not wait."""
     return _located(task, Request(request_id, task.model_id))
 
 
-def succeeded(task: RunComfySubmitOperator, result: GenerationResult, context: Context) -> Facts:
+def succeeded(task: SubmittingTask, result: GenerationResult, context: Context) -> Facts:
     """Return what a task tells whose request has succeeded, and give its outlets their asset events."""
     request = Request(
         result.request_id, task.model_id, result.state.value, cost_usd=result.cost_usd, files=len(result.media)
@@ -36,13 +48,13 @@ def succeeded(task: RunComfySubmitOperator, result: GenerationResult, context: C
     return _located(task, request)
 
 
-def ended(task: RunComfySubmitOperator, request_id: str, ending: Ending) -> Facts:
+def ended(task: SubmittingTask, request_id: str, ending: Ending) -> Facts:
     """Return what a task tells whose wait ended otherwise."""
     cost_usd = ending.result.cost_usd if ending.result else None
     return _located(task, Request(request_id, task.model_id, ending.end.value, cost_usd))
 
 
-def _located(task: RunComfySubmitOperator, request: Request) -> Facts:
+def _located(task: SubmittingTask, request: Request) -> Facts:
     """
     Return the facts with their namespace, where OpenLineage is to be told.
 

@@ -24,12 +24,13 @@ from airflow_provider_runcomfy.parameters import (
 )
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_runcomfy.api.polling import Ending
     from airflow_provider_runcomfy.api.types import GenerationResult
     from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
-    from airflow_provider_runcomfy.submission import Obtained, Order
+    from airflow_provider_runcomfy.order import Order
+    from airflow_provider_runcomfy.submission import Obtained
 
 # Everything else is imported when a task runs: Dag files, which import this one, are parsed every few seconds.
 
@@ -75,7 +76,8 @@ class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
     :raises SubmissionChangedError: if an earlier try submitted to another model or through another connection.
         Not retried.
     :raises UnreadableRecordError: if the record of what was submitted cannot be read. Not retried.
-    :raises RunComfyRetryableError: if RunComfy or Airflow could not be reached, and certainly nothing was taken.
+    :raises RunComfyRetryableError: if RunComfy or Airflow could not be reached, and certainly nothing was taken; also
+        if a later version of this package wrote the record.
     """
 
     template_fields: Sequence[str] = ("model_id", "inputs", "runcomfy_conn_id", "max_cost_usd", "media_conn_id")
@@ -87,7 +89,7 @@ class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
         self,
         *,
         model_id: str,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | XComArg,
         runcomfy_conn_id: str = DEFAULT_CONN_ID,
         validate_inputs: bool = True,
         on_unknown_submission: Literal["fail", "resubmit"] = "fail",
@@ -103,7 +105,8 @@ class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
         require_limit("max_cost_usd", max_cost_usd)
         require_url_seconds("media_url_seconds", media_url_seconds)
         self.model_id = model_id
-        self.inputs = inputs
+        # An XComArg until the task runs.
+        self.inputs: Any = inputs
         self.runcomfy_conn_id = runcomfy_conn_id
         self.validate_inputs = validate_inputs
         self.on_unknown_submission = on_unknown_submission
@@ -131,7 +134,7 @@ class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
         return obtain(self._order(context), hook, context, self.log)
 
     def _order(self, context: Context) -> Order:
-        from airflow_provider_runcomfy.submission import Order
+        from airflow_provider_runcomfy.order import Order
 
         return Order(
             model_id=self.model_id,

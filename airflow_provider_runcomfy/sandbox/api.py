@@ -47,7 +47,7 @@ class ModelApi:
         router.add_get("/v1/models", guard(CallKind.MODELS, self._models))
         router.add_get("/v1/models/{model_id:.+}", guard(CallKind.MODELS, self._model))
         router.add_get("/prod/v2/balance", guard(CallKind.BALANCE, self._balance))
-        router.add_route("*", "/{path:.*}", guard(CallKind.OTHER, no_such_path))
+        self._gate.guard_the_rest(router)
 
     async def _submit(self, request: web.Request, call: Call, facts: CallFacts) -> web.Response:
         model = _known(request.match_info["model_id"])
@@ -139,11 +139,6 @@ class ModelApi:
             # A prompt may hold anything, and a terminal obeys some of it.
             ascii(clip.prompt[:60]),
         )
-
-
-async def no_such_path(request: web.Request, call: Call, facts: CallFacts) -> web.Response:
-    """Refuse a call to a path that does not exist."""
-    raise RefusedCallError(404, 404000, f"there is no {request.method} {request.path}")
 
 
 def _known(model_id: str) -> Model:

@@ -14,7 +14,6 @@ from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from airflow_provider_runcomfy.sandbox.answers import ConnectionCutError, RefusedCallError
-from airflow_provider_runcomfy.sandbox.api import no_such_path
 from airflow_provider_runcomfy.sandbox.calls import Call, CallKind
 from airflow_provider_runcomfy.sandbox.engine import Engine, Request
 from airflow_provider_runcomfy.sandbox.faultbook import CallFacts
@@ -51,7 +50,7 @@ class FileSite:
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Route every file's path to the handler; any other path is recorded and answered with 404."""
         router.add_get("/{name}", self._gate.guard(CallKind.FILE, self._file))
-        router.add_route("*", "/{path:.*}", self._gate.guard(CallKind.OTHER, no_such_path))
+        self._gate.guard_the_rest(router)
 
     async def _file(self, request: web.Request, call: Call, facts: CallFacts) -> web.StreamResponse:
         if call.has_authorization:

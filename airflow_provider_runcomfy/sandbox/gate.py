@@ -54,6 +54,10 @@ class Gate:
 
         return guarded
 
+    def guard_the_rest(self, router: web.UrlDispatcher) -> None:
+        """Route every path that has no handler yet: its calls are recorded and answered with 404."""
+        router.add_route("*", "/{path:.*}", self.guard(CallKind.OTHER, _no_such_path))
+
     def take(self, call: Call, facts: CallFacts, *effects: Effect) -> Fault | None:
         """Return the first fault of one of these effects that meets the call, and write it into the record."""
         fault = self._faults.take(facts, *effects)
@@ -97,6 +101,10 @@ async def read_json(request: web.Request) -> object:
         return json.loads(await request.read())
     except (ValueError, RecursionError):
         return None
+
+
+async def _no_such_path(request: web.Request, call: Call, facts: CallFacts) -> web.Response:
+    raise RefusedCallError(404, 404000, f"there is no {request.method} {request.path}")
 
 
 def _record(kind: CallKind, request: web.Request) -> Call:

@@ -45,9 +45,11 @@ class RunComfyRequestSensor(BaseSensorOperator):
     :raises AirflowSensorTimeout: if a request did not end in time; it goes on and is charged. Not retried.
     :raises InvalidInputsError: if ``request_id`` names no request. Not retried.
     :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused. Not retried.
-    :raises GenerationFailedError: if a generation failed. Not retried.
+    :raises GenerationFailedError: if a generation failed, ``GenerationModeratedError`` if content moderation refused
+        it. Not retried.
     :raises GenerationCancelledError: if a request was cancelled. Not retried.
     :raises RequestNotAvailableError: if a request has expired or is another account's. Not retried.
+    :raises RunComfyRetryableError: if Airflow could not be asked for the connection.
     """
 
     template_fields: Sequence[str] = ("request_id", "runcomfy_conn_id")

@@ -46,11 +46,11 @@ class RunComfyTransferOperator(TellsOfCopies, BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Copy every file that is not there yet, and return the manifest of all."""
         from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
-        from airflow_provider_runcomfy.lineage.facts import before_copies
         from airflow_provider_runcomfy.lineage.names import namespace_of
         from airflow_provider_runcomfy.request_ids import given_requests
         from airflow_provider_runcomfy.transfers.batch import Batch
         from airflow_provider_runcomfy.transfers.copied import CopyRecord
+        from airflow_provider_runcomfy.transfers.facts import before_copies
 
         requests = given_requests(self.request_id)
         record = CopyRecord(context.get("task_state_store"), [request.request_id for request in requests])
@@ -71,7 +71,7 @@ class RunComfyTransferOperator(TellsOfCopies, BaseOperator):
 
     def _tell(self, files: list[SourceFile], manifest: list[dict[str, Any]], namespace: str, context: Context) -> None:
         """Keep what OpenLineage is told at the end, and give the task's outlets their asset events."""
-        from airflow_provider_runcomfy.lineage.facts import after_copies
+        from airflow_provider_runcomfy.transfers.facts import after_copies
 
         self._facts = after_copies(files, manifest, namespace)
         if self.outlets:

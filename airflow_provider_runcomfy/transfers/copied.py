@@ -35,6 +35,10 @@ _LINE = {
 log = logging.getLogger(__name__)
 
 
+class LaterVersionError(ValueError):
+    """A later version of the package has kept this: it is left as it is."""
+
+
 @dataclass(frozen=True)
 class Copied:
     """One file that was copied: its line of the manifest, and the version of the object as it was left."""
@@ -83,7 +87,12 @@ class Copies:
 
     @classmethod
     def from_json(cls, data: Any) -> Copies:
-        """Return what `as_json` made, leaving out whatever a person has made unreadable."""
+        """
+        Return what `as_json` made, leaving out whatever a person has made unreadable.
+
+        :raises LaterVersionError: if a later version of the package made it.
+        """
+        _refuse_later_version(data)
         if not isinstance(data, dict) or data.get("version") != _VERSION:
             return cls()
         copied, unfinished, files = data.get("copied"), data.get("unfinished"), data.get("files")
@@ -185,6 +194,7 @@ class CopyRecord:
             return None
         try:
             data = self._accessor.get(REQUESTS_KEY)
+            _refuse_later_version(data)
         except Exception as error:
             log.warning("Which requests were copied before cannot be read: %s. What is left of them stays.", error)
             return None
@@ -215,6 +225,14 @@ class CopyRecord:
             self._accessor.set(key, data, retention=NEVER_EXPIRE)
         except Exception as error:
             log.warning("%s cannot be kept: %s. A re-run looks at the objects.", what, error)
+
+
+def _refuse_later_version(data: Any) -> None:
+    version = data.get("version") if isinstance(data, dict) else None
+    if type(version) is int and version > _VERSION:
+        raise LaterVersionError(
+            f"a later version of this package has kept it (its version is {version}; this one reads {_VERSION})"
+        )
 
 
 def _is_unfinished(entry: Any) -> bool:

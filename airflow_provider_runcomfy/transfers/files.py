@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from airflow_provider_runcomfy.api.download_policy import without_query
 from airflow_provider_runcomfy.api.types import MediaFile
 from airflow_provider_runcomfy.exceptions import InvalidInputsError
 from airflow_provider_runcomfy.transfers.keys import extension, object_key
@@ -46,8 +47,8 @@ class SourceFile:
 
     @property
     def source_url(self) -> str:
-        """Where the file is at RunComfy, in ASCII, without what may be a signature."""
-        return quote(self.medium.url.partition("#")[0].partition("?")[0], safe=string.punctuation)
+        """Where the file is at RunComfy, as :func:`source_url_of` has it."""
+        return source_url_of(self.medium.url)
 
     def metadata(self, size: int | None) -> dict[str, str]:
         """Return what is stored with the object, so that a later run knows it again."""
@@ -86,6 +87,11 @@ class SourceFile:
 
     def __str__(self) -> str:
         return f"Request {self.request_id}, file {self.index}"
+
+
+def source_url_of(url: str) -> str:
+    """Return a file's URL as manifests and objects have it: in ASCII, without what may be a signature."""
+    return quote(without_query(url), safe=string.punctuation)
 
 
 def files_of(

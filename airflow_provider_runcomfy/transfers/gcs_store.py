@@ -16,7 +16,7 @@ from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 from requests import RequestException
 
-from airflow_provider_runcomfy.transfers.store import SHA256, StorageFailedError, StorageRefusedError, StoredObject
+from airflow_provider_runcomfy.transfers.store import SHA256, StorageRefusedError, StoredObject, storage_error
 
 if TYPE_CHECKING:
     from airflow_provider_runcomfy.transfers.source import Source
@@ -150,12 +150,8 @@ class GCSStore:
         try:
             yield
         except _ERRORS as error:
-            kind = StorageRefusedError if _is_permanent(error) else StorageFailedError
-            advice = self._advice(error) if kind is StorageRefusedError else "A retry goes on from here."
-            raise kind(
-                f"GCS failed while {doing} {self.uri(key)}: {_said(error)} No part of a file is left behind under "
-                f"that name; what was paid for can be copied as long as RunComfy keeps it. {advice}"
-            ) from None
+            advice = self._advice(error) if _is_permanent(error) else None
+            raise storage_error("GCS", doing, self.uri(key), _said(error), advice=advice) from None
 
     def _advice(self, error: Exception) -> str:
         if _status(error) == 404:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_runcomfy.transfers.storage_errors import is_permanent, said, status
-from airflow_provider_runcomfy.transfers.store import StorageFailedError, StorageRefusedError, StoredObject
+from airflow_provider_runcomfy.transfers.store import StoredObject, storage_error
 from airflow_provider_runcomfy.transfers.unfinished import is_unfinished_name, unfinished_name
 
 if TYPE_CHECKING:
@@ -143,12 +143,8 @@ class LocalStore:
         try:
             yield
         except OSError as error:
-            kind = StorageRefusedError if is_permanent(error) else StorageFailedError
-            advice = self._advice(error) if kind is StorageRefusedError else "A retry goes on from here."
-            raise kind(
-                f"The worker failed while {doing} {self.uri(key)}: {said(error)} No part of a file is left behind "
-                f"under that name; what was paid for can be copied as long as RunComfy keeps it. {advice}"
-            ) from None
+            advice = self._advice(error) if is_permanent(error) else None
+            raise storage_error("The worker", doing, self.uri(key), said(error), advice=advice) from None
 
     def _advice(self, error: OSError) -> str:
         if status(error) == 404:

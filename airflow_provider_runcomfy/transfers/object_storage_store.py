@@ -14,7 +14,12 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_runcomfy.api.errors import RunComfyError
 from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
 from airflow_provider_runcomfy.transfers.storage_errors import is_permanent, said, status
-from airflow_provider_runcomfy.transfers.store import StorageFailedError, StorageRefusedError, StoredObject
+from airflow_provider_runcomfy.transfers.store import (
+    StorageFailedError,
+    StorageRefusedError,
+    StoredObject,
+    storage_error,
+)
 from airflow_provider_runcomfy.transfers.unfinished import is_unfinished_name, unfinished_name
 
 if TYPE_CHECKING:
@@ -34,12 +39,14 @@ _OPTIONS: dict[str, Callable[[str], dict[str, Any]]] = {
     "adlfs": lambda content_type: {"content_settings": {"content_type": content_type}},
     "gcsfs": lambda content_type: {"content_type": content_type},
 }
+_AZURE, _GOOGLE = "airflow-provider-runcomfy[azure]", "airflow-provider-runcomfy[google]"
 _PACKAGES = {
-    "abfs": "apache-airflow-providers-microsoft-azure",
-    "abfss": "apache-airflow-providers-microsoft-azure",
-    "adl": "apache-airflow-providers-microsoft-azure",
-    "gs": "apache-airflow-providers-google",
-    "gcs": "apache-airflow-providers-google",
+    "abfs": _AZURE,
+    "abfss": _AZURE,
+    "adl": _AZURE,
+    "gs": _GOOGLE,
+    "gcs": _GOOGLE,
+    # The extra amazon has no s3fs: RunComfyToS3Operator does without.
     "s3": "apache-airflow-providers-amazon[s3fs]",
     "s3a": "apache-airflow-providers-amazon[s3fs]",
 }
@@ -175,17 +182,13 @@ class ObjectStorageStore:
         except _NOT_OURS:
             raise
         except Exception as error:
-            kind = StorageRefusedError if is_permanent(error) else StorageFailedError
-            advice = self._advice(error) if kind is StorageRefusedError else "A retry goes on from here."
-            raise kind(
-                f"The store failed while {doing} {self.uri(key)}: {said(error)} No part of a file is left behind "
-                f"under that name; what was paid for can be copied as long as RunComfy keeps it. {advice}"
-            ) from None
+            advice = self._advice(error) if is_permanent(error) else None
+            raise storage_error("The store", doing, self.uri(key), said(error), advice=advice) from None
 
     def _advice(self, error: Exception) -> str:
         package = _PACKAGES.get(self._root.partition(":")[0])
         if package and ("No filesystem registered" in str(error) or isinstance(error, ImportError)):
-            return f"Install {package}, and clear this task."
+            return f"Install '{package}' on the workers, and clear this task."
         if status(error) == 404:
             return "Create the container or correct `destination`, and clear this task."
         return (

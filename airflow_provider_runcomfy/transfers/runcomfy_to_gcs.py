@@ -38,8 +38,9 @@ class RunComfyToGCSOperator(RunComfyTransferOperator):
         same file is never copied again.
     :param runcomfy_conn_id: the RunComfy connection; default ``runcomfy_default``. (templated)
     :returns: the manifest: a list of ``{"uri", "size", "content_type", "sha256", "kind", "request_id", "source_url"}``.
-    :raises RunComfyRetryableError: if a file could not be had or stored now.
-    :raises RunComfyFailError: if a file is gone or must not be copied, or the bucket refuses it. Not retried.
+    :raises RunComfyRetryableError: if a request has not ended, or a file could not be had or stored now.
+    :raises RunComfyFailError: if ``request_id`` names no request, or one that failed, was cancelled, or has expired
+        before it was copied; if a file is gone or must not be copied; or if the bucket refuses it. Not retried.
     """
 
     template_fields: Sequence[str] = (

@@ -24,7 +24,7 @@ from s3transfer.subscribers import BaseSubscriber
 
 from airflow_provider_runcomfy.transfers.files import REQUEST_ID
 from airflow_provider_runcomfy.transfers.memory import give_back_large_blocks
-from airflow_provider_runcomfy.transfers.store import SHA256, StorageFailedError, StorageRefusedError, StoredObject
+from airflow_provider_runcomfy.transfers.store import SHA256, StoredObject, storage_error
 
 if TYPE_CHECKING:
     from airflow_provider_runcomfy.transfers.source import Source
@@ -232,12 +232,8 @@ class S3Store:
         try:
             yield
         except (ClientError, BotoCoreError, ValueError) as error:
-            kind = StorageRefusedError if _is_permanent(error) else StorageFailedError
-            advice = _advice(error, self._aws_conn_id) if kind is StorageRefusedError else "A retry goes on from here."
-            raise kind(
-                f"S3 failed while {doing} {self.uri(key)}: {str(error)[:500]} No part of a file is left behind under "
-                f"that name; what was paid for can be copied as long as RunComfy keeps it. {advice}"
-            ) from None
+            advice = _advice(error, self._aws_conn_id) if _is_permanent(error) else None
+            raise storage_error("S3", doing, self.uri(key), str(error)[:500], advice=advice) from None
 
 
 def _note_key(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:

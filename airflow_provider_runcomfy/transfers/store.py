@@ -24,6 +24,24 @@ class StorageFailedError(RunComfyRetryableError):
     """The store could not take the file now; a retry goes on with what is missing."""
 
 
+def storage_error(
+    who: str, doing: str, uri: str, said: str, *, advice: str | None
+) -> StorageRefusedError | StorageFailedError:
+    """
+    Return the error for what a store has not done.
+
+    :param who: who failed: the store, or the worker.
+    :param doing: at what, say ``writing``.
+    :param said: why, as a sentence.
+    :param advice: what a person has to do; None where a retry may do without.
+    """
+    kind: type[StorageRefusedError | StorageFailedError] = StorageFailedError if advice is None else StorageRefusedError
+    return kind(
+        f"{who} failed while {doing} {uri}: {said} No part of a file is left behind under that name; what was paid for "
+        f"can be copied as long as RunComfy keeps it. {advice or 'A retry goes on from here.'}"
+    )
+
+
 @dataclass(frozen=True)
 class StoredObject:
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy.api.ids import is_request_id
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import GenerationResult
 from airflow_provider_runcomfy.failures import Asker
@@ -32,13 +33,14 @@ def from_event(event: Any, asker: Asker = failures.SUBMITTER) -> dict[str, Endin
     Return how the wait for each request ended.
 
     :param asker: the task that resumes.
-    :raises RunComfyRetryableError: for anything that is no event of this trigger, where a retry waits again for free.
+    :raises RunComfyRetryableError: for anything that is no event of this trigger, and for one of a later version that
+        tells what this one does not know, where a retry waits again for free.
     :raises RunComfyFailError: for the same, where no retry can.
     """
     try:
         endings = {item["request_id"]: _read(item) for item in event["endings"]}
     except (TypeError, KeyError, ValueError) as error:
-        raise failures.wrong_event(f"{type(error).__name__}: {error}", asker) from None
+        raise failures.wrong_event(f"{type(error).__name__}: {error}", asker, _named_in(event)) from None
     if not endings:
         raise failures.wrong_event("it names no request", asker)
     return endings
@@ -54,8 +56,16 @@ def one_from_event(event: Any, asker: Asker) -> tuple[str, Ending]:
     """
     endings = from_event(event, asker)
     if len(endings) > 1:
-        raise failures.wrong_event(f"it names {len(endings)} requests instead of one", asker)
+        raise failures.wrong_event(f"it names {len(endings)} requests instead of one", asker, list(endings))
     return next(iter(endings.items()))
+
+
+def _named_in(event: Any) -> list[str]:
+    """Return the requests that an event names which cannot be read otherwise."""
+    items = event.get("endings") if isinstance(event, dict) else None
+    listed = items if isinstance(items, list) else []
+    named: list[Any] = [item.get("request_id") for item in listed if isinstance(item, dict)]
+    return [value for value in named if is_request_id(value)]
 
 
 def _read(item: dict[str, Any]) -> Ending:

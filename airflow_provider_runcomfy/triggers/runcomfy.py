@@ -29,7 +29,8 @@ class RunComfyRequestTrigger(BaseTrigger):
     Poll requests until each has ended, then send exactly one event.
 
     All arguments are plain JSON and none is a secret; those that come later have defaults, so that a deferred
-    task survives an upgrade.
+    task survives an upgrade. Those that a later version has given, where workers were upgraded before the triggerer,
+    are left out, kept for whoever reads them next, and named in the log.
 
     :param request_id: the request, or a list of requests that are waited for together.
     :param runcomfy_conn_id: the connection, ``runcomfy_default`` by default.
@@ -51,6 +52,7 @@ class RunComfyRequestTrigger(BaseTrigger):
         max_poll_interval: float = DEFAULT_MAX_POLL_INTERVAL,
         cancel_on_kill: bool = False,
         submitted_at: float | None = None,
+        **later: Any,
     ) -> None:
         super().__init__()
         self.request_id = request_id
@@ -60,6 +62,7 @@ class RunComfyRequestTrigger(BaseTrigger):
         self.max_poll_interval = max_poll_interval
         self.cancel_on_kill = cancel_on_kill
         self.submitted_at = submitted_at
+        self._later = later
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores of the trigger."""
@@ -73,12 +76,19 @@ class RunComfyRequestTrigger(BaseTrigger):
                 "max_poll_interval": self.max_poll_interval,
                 "cancel_on_kill": self.cancel_on_kill,
                 "submitted_at": self.submitted_at,
+                **self._later,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and send the event."""
         ids = self._request_ids
+        if self._later:
+            self.log.warning(
+                "A later version of this package has deferred this task; what it says of %s is left out, and the wait "
+                "goes on. Upgrade the package in the triggerer.",
+                ", ".join(sorted(self._later)),
+            )
         async with shared_connection(self.runcomfy_conn_id) as shared:
             told = ProgressXCom(self.task_instance, shared, self.log)
             try:

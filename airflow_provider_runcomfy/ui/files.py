@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
-from airflow_provider_runcomfy.api.download_policy import without_query
 from airflow_provider_runcomfy.api.types import MediaFile, MediaKind
+from airflow_provider_runcomfy.transfers.files import source_url_of
 from airflow_provider_runcomfy.ui.reading import Copy
 
 
@@ -48,8 +46,4 @@ def files_of(media: Sequence[MediaFile], places: Sequence[Place]) -> list[File]:
 
 def _is_copy(copy: Copy, medium: MediaFile, index: int) -> bool:
     # A manifest that was rebuilt from the objects may name the file by another URL.
-    return copy.source_url == _source_url(medium.url) or (copy.index == index and copy.kind is medium.kind)
-
-
-def _source_url(url: str) -> str:
-    return quote(without_query(url), safe=string.punctuation)
+    return copy.source_url == source_url_of(medium.url) or (copy.index == index and copy.kind is medium.kind)

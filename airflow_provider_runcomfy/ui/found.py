@@ -15,6 +15,7 @@ from sqlalchemy import String, and_, cast, or_, select
 
 from airflow_provider_runcomfy.record import MalformedRecordError, Record
 from airflow_provider_runcomfy.store import KEY as RECORD_KEY
+from airflow_provider_runcomfy.triggers.progress_xcom import KEY as PROGRESS_KEY
 from airflow_provider_runcomfy.ui.reading import (
     Copy,
     ResultOf,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 #: A task instance within a run: its task and its map index, -1 where it is not mapped.
 Key = tuple[str, int]
 
-_RETURNED, _ID, _PROGRESS = "return_value", "request_id", "progress"
+_RETURNED, _ID = "return_value", "request_id"
 # What every value of this package holds, and few others do.
 _MARKER = "request_id"
 # Others push XComs of these names, too.
@@ -79,7 +80,6 @@ class RunFacts:
 
     state: str
     tasks: dict[Key, TaskFacts]
-    other_states: dict[Key, str | None] = field(default_factory=dict)
 
 
 def facts_of(session: Session, dag_id: str, run_id: str, request_id: str | None = None) -> RunFacts | None:
@@ -97,8 +97,7 @@ def facts_of(session: Session, dag_id: str, run_id: str, request_id: str | None 
         _add_records(session, dag_id, run_id, tasks)
     ours = {key: task for key, task in tasks.items() if task.is_ours}
     _add_fields(session, dag_id, run_id, ours)
-    others = {key: task.state for key, task in tasks.items() if key not in ours}
-    return RunFacts(str(state), ours, others)
+    return RunFacts(str(state), ours)
 
 
 def _task_instances(session: Session, dag_id: str, run_id: str) -> dict[Key, TaskFacts]:
@@ -120,7 +119,7 @@ def _add_xcoms(
     if request_id is None:
         submits = {key[0] for key, task in tasks.items() if _OWN_OPERATORS in task.operator}
         wanted += [
-            and_(XComModel.key == _PROGRESS, marked),
+            and_(XComModel.key == PROGRESS_KEY, marked),
             and_(XComModel.key.in_((_ID, _RETURNED)), XComModel.task_id.in_(submits)),
         ]
     query = select(XComModel.task_id, XComModel.map_index, XComModel.key, XComModel.value).where(
@@ -132,7 +131,7 @@ def _add_xcoms(
 
 
 def _add_value(task: TaskFacts, key: str, value: Any) -> None:
-    if key == _PROGRESS:
+    if key == PROGRESS_KEY:
         task.progress += progress_in(value)
     elif (request_id := request_id_in(value)) is not None:
         task.request_ids.append(request_id)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_runcomfy.api.fields import count
 from airflow_provider_runcomfy.api.ids import is_request_id
 from airflow_provider_runcomfy.api.types import GenerationResult, MediaFile, MediaKind, RequestState
 
@@ -63,7 +64,7 @@ def value_of(stored: Any) -> Any:
         return stored
     try:
         return json.loads(stored)
-    except ValueError:
+    except (ValueError, RecursionError):
         return stored
 
 
@@ -121,18 +122,17 @@ def _copy(item: Any, seen: Mapping[str, int]) -> Copy | None:
     kind, uri, source_url = _kind(item["kind"]), _text(item["uri"]), _text(item["source_url"])
     if kind is None or uri is None or source_url is None:
         return None
-    request_id, size = item["request_id"], item.get("size")
-    return Copy(request_id, seen.get(request_id, 0), uri, kind, source_url, size if _is_count(size) else None)
+    request_id = item["request_id"]
+    return Copy(request_id, seen.get(request_id, 0), uri, kind, source_url, count(item.get("size")))
 
 
 def _told(item: Any) -> Told | None:
     if not _has(item, "request_id", "state", "at") or (state := _state(item["state"])) is None:
         return None
-    position = item.get("queue_position")
     return Told(
         item["request_id"],
         state,
-        position if _is_count(position) else None,
+        count(item.get("queue_position")),
         _text(item["at"]),
         _amount(item.get("running_since")),
         _text(item.get("error")),
@@ -167,8 +167,4 @@ def _text(value: Any) -> str | None:
 
 def _amount(value: Any) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) and value >= 0 else None
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return float(value) if is_number and 0 <= value <= sys.float_info.max else None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import aiohttp
 import pytest
 
+from airflow_provider_runcomfy.api import wire
 from airflow_provider_runcomfy.api.aio import RunComfyAsyncClient
 from airflow_provider_runcomfy.api.errors import InvalidInputError, UnavailableError
 from airflow_provider_runcomfy.api.settings import Settings
 from tests.api.answers import status_of
 from tests.api.callers import REQUEST, TOKEN
-from tests.api.raw_server import RawServer, reply, silence
+from tests.api.raw_server import RawServer, reply, send, silence
 
 
 async def test_many_polls_at_once_share_the_session(server: RawServer) -> None:
@@ -22,6 +24,25 @@ async def test_many_polls_at_once_share_the_session(server: RawServer) -> None:
     assert [status.request_id for status in found] == [f"req-{n}" for n in range(50)]
     assert again == found
     assert server.accepted <= 50
+
+
+async def test_how_long_a_call_is_waited_for_and_how_many_are_made_at_once() -> None:
+    async with RunComfyAsyncClient(Settings(TOKEN)) as client:
+        connector = client._session.connector
+        assert connector is not None
+        assert client._session.timeout == aiohttp.ClientTimeout(total=40.0, sock_connect=10.0)
+        assert connector.limit == 100
+        assert connector._keepalive_timeout == 75.0
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"])
+async def test_an_answer_may_be_as_long_as_its_call_says(server: RawServer, head: bytes) -> None:
+    server.answer(send(head + b"x" * 10))
+    async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
+        answer = await client._exchange(wire.Call("GET", f"{server.url}/a", "A", max_bytes=10))
+        assert (answer.status, answer.body, answer.secret) == (200, b"x" * 10, TOKEN)
+        with pytest.raises(UnavailableError, match=r"^A: an answer of more than 9 bytes"):
+            await client._exchange(wire.Call("GET", f"{server.url}/a", "A", max_bytes=9))
 
 
 async def test_a_call_that_is_cancelled_raises_nothing_else(server: RawServer) -> None:

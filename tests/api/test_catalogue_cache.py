@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_runcomfy.api import catalogue_cache
 from airflow_provider_runcomfy.api.catalogue_cache import MAX_AGE_SECONDS, CatalogueCache
 
 BASE, MODEL = "https://model-api.runcomfy.net", "acme/a"
@@ -92,6 +94,47 @@ def test_a_folder_that_somebody_else_has_put_there_is_not_written_to(tmp_path: P
     cache.put(BASE, MODEL, ENTRY)
     assert [*(tmp_path / "theirs").iterdir()] == []
     assert cache.get(BASE, MODEL) is None
+
+
+@pytest.mark.parametrize(("mode", "is_known"), [(0o700, True), (0o755, True), (0o720, False), (0o702, False)])
+def test_a_folder_that_others_can_write_to_is_a_miss(
+    tmp_path: Path, cache: CatalogueCache, mode: int, is_known: bool
+) -> None:
+    cache.put(BASE, MODEL, ENTRY)
+    (tmp_path / "cache").chmod(mode)
+    assert (cache.get(BASE, MODEL) is not None) is is_known
+
+
+def test_a_folder_of_somebody_else_is_a_miss(cache: CatalogueCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.put(BASE, MODEL, ENTRY)
+    monkeypatch.setattr("os.getuid", lambda: 4242)
+    assert cache.get(BASE, MODEL) is None
+
+
+def test_a_file_as_large_as_may_be_is_read(
+    tmp_path: Path, cache: CatalogueCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.put(BASE, MODEL, ENTRY)
+    [file] = (tmp_path / "cache").iterdir()
+    monkeypatch.setattr(catalogue_cache, "_MAX_BYTES", file.stat().st_size)
+    assert cache.get(BASE, MODEL) == ENTRY
+    monkeypatch.setattr(catalogue_cache, "_MAX_BYTES", file.stat().st_size - 1)
+    assert cache.get(BASE, MODEL) is None
+
+
+def test_a_newer_entry_takes_the_place_of_the_older(cache: CatalogueCache) -> None:
+    cache.put(BASE, MODEL, ENTRY)
+    newer = {**ENTRY, "base_price_usd": 0.2}
+    cache.put(BASE, MODEL, newer)
+    assert cache.get(BASE, MODEL) == newer
+
+
+def test_it_lies_among_the_temporary_files_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    CatalogueCache().put(BASE, MODEL, ENTRY)
+    [folder] = tmp_path.iterdir()
+    assert folder.name == f"airflow-provider-runcomfy-{os.getuid()}"
+    assert CatalogueCache().get(BASE, MODEL) == ENTRY
 
 
 def test_what_cannot_be_kept_leaves_what_was_kept_before(cache: CatalogueCache) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_runcomfy.api import wire
 from airflow_provider_runcomfy.api.client import RunComfyClient
 from airflow_provider_runcomfy.api.errors import (
     InsufficientBalanceError,
@@ -147,6 +148,16 @@ def test_a_reset_while_the_body_is_sent_is_ambiguous(clock: Clock) -> None:
                 client.submit(call)
         thread.join()
     assert clock.pauses == []
+
+
+@pytest.mark.parametrize("head", [OK + b"\r\n", OK + b"Content-Length: 10\r\n\r\n"], ids=["no length", "a length"])
+def test_an_answer_may_be_as_long_as_its_call_says(server: RawServer, head: bytes) -> None:
+    server.answer(send(head + b"x" * 10))
+    with client_of(server.url) as client:
+        answer = client.ask(wire.Call("GET", f"{server.url}/a", "A", max_bytes=10))
+        assert (answer.status, answer.body, answer.secret) == (200, b"x" * 10, TOKEN)
+        with pytest.raises(UnavailableError, match=r"^A: ContentDecodingError: an answer of more than 9 bytes"):
+            client.ask(wire.Call("GET", f"{server.url}/a", "A", max_bytes=9))
 
 
 NOT_SENT_AT_ALL = ["refused", "no such host", "untrusted certificate"]

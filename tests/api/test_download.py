@@ -142,6 +142,43 @@ def test_a_server_that_cuts_every_few_mib_is_borne_as_long_as_it_gets_on(server:
     assert fetched.pauses == [1.0] * 9
 
 
+@pytest.mark.parametrize(("further", "pauses"), [(MIB, [1.0, 1.0]), (MIB - 1, [1.0, 2.0])])
+def test_a_mib_more_makes_it_a_new_break(server: FileServer, further: int, pauses: list[float]) -> None:
+    body = clip(3 * MIB)
+    fetched = Fetched(server.add("/a.mp4", File(body, cuts=[5000, further])))
+    assert (fetched.body, fetched.pauses) == (body, pauses)
+
+
+def test_pauses_are_doubled_up_to_the_longest_and_each_is_told(
+    server: FileServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = server.add("/a.mp4", File(clip(5000), statuses=[500] * 4))
+    fetched = Fetched(url, patience=replace(HASTE, longest_pause=3.0))
+    assert fetched.pauses == [1.0, 2.0, 3.0, 3.0]
+    assert [record.getMessage() for record in caplog.records if record.name.endswith("api.download")] == [
+        f"The video {url} of request r-1: the server answered 500. Going on from byte 0 in {pause} s ({count} of 5)."
+        for count, pause in enumerate((1, 2, 3, 3), 1)
+    ]
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
+def test_a_file_as_large_as_is_allowed_is_downloaded(server: FileServer, chunked: bool) -> None:
+    policy = DownloadPolicy(max_bytes=MIB, allow_loopback_http=True)
+    fetched = Fetched(server.add("/a.mp4", File(clip(MIB), chunked=chunked)), policy)
+    assert len(fetched.body) == MIB
+    assert fetched.size == (None if chunked else MIB)
+
+
+def test_no_more_is_given_than_is_asked_for(server: FileServer) -> None:
+    url = server.add("/a.mp4", File(clip(5000)))
+    with open_download(url, LOCAL, kind=MediaKind.VIDEO, request_id="r-1", patience=HASTE) as download:
+        pieces = [download.read1(7)]
+        while pieces[-1]:
+            pieces.append(download.read1(7))
+        assert (b"".join(pieces), max(map(len, pieces))) == (clip(5000), 7)
+        assert download.bytes_read == 5000
+
+
 def test_a_server_that_gives_less_than_the_rest_is_asked_for_what_is_left(server: FileServer) -> None:
     body = clip(5 * MIB)
     fetched = Fetched(server.add("/a.mp4", File(body, cuts=[MIB], longest_range=2 * MIB)))

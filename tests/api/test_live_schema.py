@@ -50,6 +50,11 @@ def faults(published: Any, inputs: dict[str, Any]) -> list[str]:
         ({"type": "array", "items": {"type": "int"}}, ["a"], "x[0]: got 'a'; a whole number"),
         ({"type": "array", "maxItems": 1}, [1, 2], "x: got [1, 2]; a list of at most 1, each anything"),
         ({"type": "object"}, 5, "x: got 5; an object"),
+        ({"type": "INTEGER", "minimum": 4, "maximum": 4}, 5, "x: got 5; a whole number from 4 to 4"),
+        ({"type": "string", "minLength": 3, "maxLength": 3}, "ab", "x: got 'ab'; text of at least 3 and at most 3 "
+         "characters"),
+        ({"type": "string", "maxLength": 0}, "a", "x: got 'a'; text"),
+        ({"type": "string", "nullable": "yes"}, None, "x: got None; text"),
         ({"type": ["integer", "null"], "minimum": 1}, 0, "x: got 0; a whole number from 1"),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "a", "x: got 'a'; a whole number"),
         ({"type": "array", "items": {"a": {"type": "string"}}}, [{}], "x[0].a: got nothing; required: text that is not "
@@ -82,6 +87,13 @@ def test_what_is_understood_is_checked(field: Any, value: Any, fault: str) -> No
         pytest.param({"type": ["integer", "null"], "enum": [1, 2]}, None, id="null is allowed"),
         pytest.param({"type": "string", "nullable": True}, None, id="null is allowed as OpenAPI has it"),
         pytest.param({"anyOf": [{"type": "integer"}, {"type": "string"}]}, [], id="one of several"),
+        pytest.param({"anyOf": [{"type": "null"}, {"type": "null"}]}, 5, id="null or null"),
+        pytest.param({"anyOf": ["x", {"type": "null"}]}, 5, id="null or what is no schema"),
+        pytest.param({"anyOf": [{"$ref": "#/x", "type": "integer"}, {"type": "null"}]}, "a", id="null or a reference"),
+        pytest.param({"anyOf": [{"type": "integer"}, {"type": "null"}, {}]}, "a", id="null or one of two"),
+        pytest.param({"type": "integer", "enum": [True]}, 5, id="a boolean for a number"),
+        pytest.param({"type": "array", "items": {"a": {"type": "string", "default": "b"}}}, [{}], id="a default"),
+        pytest.param({"type": "array", "items": {"a": 5}}, [{"b": 1}], id="items that are no properties"),
         pytest.param({"not": {}}, 5, id="a negation"),
         pytest.param({"type": "object", "properties": []}, {"a": 1}, id="properties that are none"),
         pytest.param({"type": "object", "properties": {"a": {}}, "additionalProperties": True}, {"b": 1}, id="open"),
@@ -103,6 +115,54 @@ def test_what_is_not_understood_refuses_nothing(field: Any, value: Any) -> None:
 )  # fmt: skip
 def test_what_is_no_form_is_none(published: Any) -> None:
     assert understood(published) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "kept"),
+    [
+        pytest.param({"type": "string", "format": "image_uri", "default": ""}, {"format": "image_uri", "default": "",
+                     "type": "string"}, id="format and default"),
+        pytest.param({"type": "string", "format": 5}, {"type": "string"}, id="a format that is none"),
+        pytest.param({"type": "integer", "enum": ["5"], "default": 5, "format": "f", "minimum": 1},
+                     {"default": 5, "format": "f"}, id="choices at odds"),
+        pytest.param({"type": "string", "maxLength": 2**31 - 1, "minLength": 0},
+                     {"type": "string", "maxLength": 2**31 - 1, "minLength": 0}, id="the largest count"),
+        pytest.param({"type": "string", "maxLength": 2**31}, {"type": "string"}, id="no count"),
+        pytest.param({"type": "integer", "minimum": 1 - 2**63, "maximum": 2**63 - 1},
+                     {"type": "integer", "minimum": 1 - 2**63, "maximum": 2**63 - 1}, id="the largest numbers"),
+        pytest.param({"type": "integer", "minimum": -2**63, "maximum": 2**63}, {"type": "integer"}, id="no numbers"),
+        pytest.param({"enum": [*range(500)]}, {"enum": [*range(500)]}, id="as many choices as there may be"),
+        pytest.param({"enum": [*range(501)]}, {}, id="too many choices"),
+        pytest.param({"type": ["string", "null"], "enum": ["a"]}, {"type": ["string", "null"], "enum": ["a", None]},
+                     id="a choice or null"),
+    ],
+)  # fmt: skip
+def test_what_is_kept_of_a_field(field: Any, kept: Any) -> None:
+    assert live(form(x=field))["properties"] == {"x": kept}
+
+
+def test_a_form_has_a_thousand_fields_at_most() -> None:
+    assert len(live(form(**{f"f{number}": {} for number in range(1_000)}))["properties"]) == 1_000
+
+
+@pytest.mark.parametrize(("levels", "checked"), [(7, True), (8, False)])
+def test_down_to_which_depth_is_checked(levels: int, checked: bool) -> None:
+    objects: Any = {"type": "integer"}
+    lists, in_objects, in_lists = objects, "no number", "no number"
+    for _ in range(levels):
+        objects, in_objects = {"type": "object", "properties": {"a": objects}}, {"a": in_objects}  # type: ignore[assignment]
+        lists, in_lists = {"type": "array", "items": lists}, [in_lists]  # type: ignore[assignment]
+    assert faults(form(x=objects), {"x": in_objects}) == (
+        ["x" + ".a" * levels + ": got 'no number'; a whole number"] if checked else []
+    )
+    assert faults(form(x=lists), {"x": in_lists}) == (
+        ["x" + "[0]" * levels + ": got 'no number'; a whole number"] if checked else []
+    )
+
+
+def test_required_text_of_which_there_is_a_choice_may_be_blank() -> None:
+    published = {**form(x={"type": "string", "enum": ["", "a"]}), "required": ["x"]}
+    assert faults(published, {"x": ""}) == []
 
 
 def test_a_mistyped_field_is_named() -> None:
@@ -162,6 +222,8 @@ def test_a_pattern_that_takes_for_ever_takes_no_time() -> None:
 
 
 def test_many_choices_and_names_are_shown_in_part() -> None:
+    [fault] = faults(form(x={"enum": [*range(30)]}), {"x": -1})
+    assert fault.endswith("28, 29")
     [fault] = faults(form(x={"enum": [*range(400)]}), {"x": -1})
     assert fault.endswith("28, 29, ...")
     [fault] = faults(form(**{f"f{number}": {} for number in range(400)}), {"quite_another": 1})

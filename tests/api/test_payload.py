@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_runcomfy.api.payload import Answer, UnreadableError, excerpt, one_line, read_json
+from airflow_provider_runcomfy.api.payload import (
+    Answer,
+    UnreadableError,
+    excerpt,
+    one_line,
+    read_json,
+    without_secret,
+)
 from tests.api.answers import TOKEN, answer
 
 
@@ -21,6 +28,8 @@ from tests.api.answers import TOKEN, answer
         pytest.param(b'{"\\u0000": 1}', {"\ufffd": 1}, id="NUL in a key"),
         pytest.param(b'{"a": 1, "a": 2}', {"a": 2}, id="a key twice"),
         pytest.param(b"[" * 63 + b"]" * 63, None, id="63 deep"),
+        pytest.param(b'["\\\\", ' + b"[" * 63 + b"]" * 64, None, id="64 deep, and something to be cleaned"),
+        pytest.param(b'{"x": "\\\\", "a": ' + b'{"a": ' * 62 + b"{}" + b"}" * 63, None, id="64 objects deep, and so"),
     ],
 )
 def test_json_that_can_be_kept(body: bytes, value: Any) -> None:
@@ -48,7 +57,7 @@ def test_json_that_can_be_kept(body: bytes, value: Any) -> None:
     ],
 )
 def test_json_that_cannot_be_kept(body: bytes) -> None:
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableError, match=r"^(no JSON \([A-Za-z]+Error\)|JSON nested deeper than 64)$"):
         read_json(answer(body))
 
 
@@ -59,6 +68,30 @@ def test_the_token_is_struck_out_of_keys_and_values() -> None:
 
 def test_a_word_that_is_too_short_for_a_token_tears_no_url_apart() -> None:
     assert read_json(Answer(200, b'"https://a.com/test"', {}, "test")) == "https://a.com/test"
+
+
+@pytest.mark.parametrize(("secret", "kept"), [("123456789", "x123456789y"), ("1234567890", "x***y")])
+def test_a_token_has_ten_characters_at_least(secret: str, kept: str) -> None:
+    assert read_json(Answer(200, f'"x{secret}y"'.encode(), {}, secret)) == kept
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"x" * 200, "x" * 200),
+        (b"x" * 201, "x" * 199 + "…"),
+        (b"\n <p>Bad</p>", "a web page, Bad"),
+        (b"Bad <p>", "Bad <p>"),
+    ],
+    ids=["200 characters", "201 characters", "a page after white space", "no page"],
+)
+def test_an_excerpt_is_one_line_of_200_characters_at_most(body: bytes, shown: str) -> None:
+    assert excerpt(answer(body)) == shown
+
+
+def test_foreign_text_is_cut_and_has_no_token() -> None:
+    assert without_secret("x" * 201, TOKEN) == "x" * 199 + "…"
+    assert without_secret(f"a\n{TOKEN}", TOKEN) == "a ***"
 
 
 def test_an_answer_shows_neither_the_token_nor_what_may_echo_it() -> None:
@@ -73,7 +106,14 @@ def test_an_excerpt_never_has_a_part_of_the_token() -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a", "a"), (" a\r\n\t b ", "a b"), ("a\x1b[31mb", "a [31mb"), ("a\u202eb", "a b"), ("12345678901", "123456789…")],
+    [
+        ("a", "a"),
+        (" a\r\n\t b ", "a b"),
+        ("a\x1b[31mb", "a [31mb"),
+        ("a\u202eb", "a b"),
+        ("1234567890", "1234567890"),
+        ("12345678901", "123456789…"),
+    ],
     ids=repr,
 )
 def test_one_line(text: str, line: str) -> None:

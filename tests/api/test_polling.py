@@ -77,6 +77,14 @@ def test_the_first_step(now: float, delay: float, step: Step) -> None:
     assert poller().first(now, delay=delay) == step
 
 
+def test_the_first_step_knows_of_nobody_ahead() -> None:
+    assert poller(spread=1.0, poll_interval=0.5).first(START, delay=1.0) == Step(STATUS, 1.5)
+
+
+def test_the_first_step_is_at_once_unless_a_delay_is_asked_for() -> None:
+    assert poller(spread=1.0).first(START) == Step(STATUS, 0.0)
+
+
 @pytest.mark.parametrize("spread", [0.0, 0.25, 1.0])
 @pytest.mark.parametrize(("waited", "interval"), [(0, 5), (200, 20), (3000, 30)])
 def test_waiters_that_begin_together_are_spread_over_one_interval_of_theirs(
@@ -107,6 +115,20 @@ def test_who_is_far_back_in_the_queue_is_asked_for_less_often(
 ) -> None:
     far_back = RequestStatus("r", RequestState.IN_QUEUE, position)
     assert poller().on_status(far_back, START + waited) == Step(STATUS, pytest.approx(delay))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        RequestStatus("r", RequestState.IN_QUEUE, 0),
+        status(RequestState.IN_QUEUE),
+        status(RequestState.IN_PROGRESS),
+        RequestStatus("r", RequestState.IN_PROGRESS, 12),
+    ],
+    ids=["first in the queue", "in the queue", "running", "running, with a place"],
+)
+def test_who_has_nobody_ahead_is_asked_for_at_the_shortest_interval(answer: RequestStatus) -> None:
+    assert poller(poll_interval=0.5).on_status(answer, START) == Step(STATUS, pytest.approx(0.5))
 
 
 def test_the_pace_of_a_run_counts_from_its_begin_so_that_a_short_one_is_not_waited_for_long() -> None:
@@ -244,6 +266,12 @@ def test_failed_polls_back_off_and_ask_the_same_again(error: RunComfyError, ask:
     assert steps == [Step(ask, delay) for delay in (10, 20, 40, 60, 60, 60)]
 
 
+def test_the_back_off_is_doubled_sixteen_times_at_most_however_long_an_outage_is() -> None:
+    waiting = poller(spread=1.0, deadline=1e12, max_poll_interval=1e9)
+    steps = [waiting.on_error(UnavailableError("x"), STATUS, START) for _ in range(1100)]
+    assert steps[14:] == [Step(STATUS, 5.0 * 2**15), *[Step(STATUS, 5.0 * 2**16)] * 1085]
+
+
 def test_the_back_off_is_spread_over_its_second_half() -> None:
     assert poller(spread=0.0).on_error(UnavailableError("x"), STATUS, START) == Step(STATUS, 5.0)
 
@@ -331,7 +359,7 @@ def test_an_outage_between_two_refusals_is_no_new_token() -> None:
 # --- The deadline ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("left", [0.0, 3.0, 4.9], ids=lambda left: f"{left} s left")
+@pytest.mark.parametrize("left", [0.0, 3.0, 4.9, 30.0], ids=lambda left: f"{left} s left")
 def test_the_last_look_is_at_the_result_and_at_the_deadline(left: float) -> None:
     waiting = poller()
     assert waiting.on_status(status(RequestState.IN_QUEUE), DEADLINE - left) == Step(RESULT, pytest.approx(left))

@@ -39,6 +39,29 @@ DEAREST = f"0.168 USD per second (the dearest in {NOTE!r})"
                      "5 s (duration) x 0.112 USD per second (base_price_usd) = 0.56 USD", id="silent, no surcharge"),
         pytest.param({**PRO, "pricing_note": "cheaper at 0.01 USD"}, {}, "0.56",
                      "5 s (duration) x 0.112 USD per second (base_price_usd) = 0.56 USD", id="a note below the base"),
+        pytest.param({**PRO, "pricing_note": "0.112 USD"}, {}, "0.56",
+                     "5 s (duration) x 0.112 USD per second (base_price_usd) = 0.56 USD", id="a note like the base"),
+        pytest.param({**PRO, "pricing_note": "no extra fees"}, {}, "0.56",
+                     "5 s (duration) x 0.112 USD per second (base_price_usd) = 0.56 USD", id="a note of no amount"),
+        pytest.param({"base_price_usd": 1, "price_unit": "output", "pricing_note": "1080p $2.50; 720p $1.0"}, {}, "2.5",
+                     "2.5 USD per output (the dearest in '1080p $2.50; 720p $1.0') = 2.5 USD", id="dearest first"),
+        pytest.param({"base_price_usd": 1, "price_unit": "output", "pricing_note": "with sound $3; else $2"},
+                     {"sound": False}, "2", "2 USD per output (the dearest in 'with sound $3; else $2') = 2 USD",
+                     id="silent, and its price is named last"),
+        pytest.param({**PRO, "pricing_note": None}, {"duration": 1, "n": 1}, "0.112",
+                     "1 (n) x 1 s (duration) x 0.112 USD per second (base_price_usd) = 0.112 USD", id="one of each"),
+        pytest.param({"base_price_usd": 0.04, "price_unit": "image"}, {"n": "0000004"}, "0.16",
+                     "4 (n) x 0.04 USD per image (base_price_usd) = 0.16 USD", id="seven digits"),
+        pytest.param({"base_price_usd": 0.04, "price_unit": "image"}, {"n": 1_000_000}, "40000",
+                     "1000000 (n) x 0.04 USD per image (base_price_usd) = 40000 USD", id="as many as there may be"),
+        pytest.param({"base_price_usd": 1e9, "price_unit": "image"}, {}, "1000000000",
+                     "1000000000 USD per image (base_price_usd) = 1000000000 USD", id="as dear as it may be"),
+        pytest.param({"base_price_usd": 0.04, "price_unit": "per_image"}, {}, "0.04",
+                     "0.04 USD per image (base_price_usd) = 0.04 USD", id="an underscore"),
+        pytest.param({"base_price_usd": 0.1, "price_unit": "sec"}, {}, "0.5",
+                     "5 s (duration) x 0.1 USD per second (base_price_usd) = 0.5 USD", id="seconds, cut short"),
+        pytest.param({"base_price_usd": 0.1234567, "price_unit": "image"}, {}, "0.1234567",
+                     "0.123457 USD per image (base_price_usd) = 0.123457 USD", id="shown to a millionth"),
     ],
 )  # fmt: skip
 def test_an_estimate_has_its_arithmetic(entry: Any, inputs: Any, usd: str, arithmetic: str) -> None:
@@ -65,6 +88,10 @@ def test_an_estimate_has_its_arithmetic(entry: Any, inputs: Any, usd: str, arith
         (PRO, {"duration": "auto"}, SCHEMA, "it is priced by the second, and duration is 'auto'"),
         (PRO, {}, None, "it is priced by the second, and neither the inputs nor its defaults tell how many"),
         (PRO, {"n": 0}, SCHEMA, "its n is 0"),
+        (PRO, {"n": 1_000_001}, SCHEMA, "its n is 1000001"),
+        (PRO, {"n": "00000004"}, SCHEMA, "its n is '00000004'"),
+        (PRO, {"n": "\u0664"}, SCHEMA, "its n is '\u0664'"),
+        (PRO, {"duration": 0, "seconds": 5}, None, "it is priced by the second, and duration is 0"),
         (PRO, {"num_images": "many"}, SCHEMA, "its num_images is 'many'"),
         (PRO, {"n": True}, SCHEMA, "its n is True"),
         ({**PRO, "base_price_usd": 1e12}, {"n": 1000}, SCHEMA, "that would be more than 1000000000 USD"),
@@ -74,6 +101,12 @@ def test_what_is_not_known_is_not_guessed(entry: Any, inputs: Any, schema: Any, 
     with pytest.raises(UnknownPriceError) as caught:
         estimate(entry, inputs, schema)
     assert str(caught.value) == why
+
+
+@pytest.mark.parametrize("schema", [None, {}, {"properties": {"seconds": True, "n": {}}}], ids=repr)
+def test_what_has_no_default_is_looked_for_among_the_inputs(schema: Any) -> None:
+    found = estimate({**PRO, "pricing_note": None}, {"video_length": 4}, schema)
+    assert found.arithmetic == "4 s (video_length) x 0.112 USD per second (base_price_usd) = 0.448 USD"
 
 
 _ANY = st.recursive(

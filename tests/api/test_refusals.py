@@ -4,9 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_runcomfy.api.errors import RateLimitedError
+from airflow_provider_runcomfy.api.errors import (
+    ForbiddenError,
+    RateLimitedError,
+    RefusedError,
+    RunComfyError,
+    UnavailableError,
+)
 from airflow_provider_runcomfy.api.refusals import MAX_RETRY_AFTER, error_for, read_code, reason, retry_after
-from tests.api.answers import TOKEN, answer
+from tests.api.answers import MODEL, PAGE, REQUEST, TOKEN, answer, refused
 
 NOW = "Fri, 20 Nov 2026 14:00:00 GMT"
 
@@ -63,6 +69,9 @@ def test_any_retry_after_is_a_bearable_wait_or_none(text: str, date: str) -> Non
         (-5, 0),
         (10**40, 0),
         ("9" * 5000, 0),
+        (1, 1),
+        (10**9 - 1, 10**9 - 1),
+        (10**9, 0),
     ],
     ids=lambda value: repr(value)[:20],
 )
@@ -91,6 +100,10 @@ def test_what_has_no_error_code(data: object) -> None:
         pytest.param(b"\xff\xfe\x00bad", "\ufffd\ufffd\ufffdbad", id="no text"),
         pytest.param(b"", "an empty answer", id="empty"),
         pytest.param(b"{}", "{}", id="empty object"),
+        pytest.param(b"[]", "[]", id="empty list"),
+        pytest.param(b'""', '""', id="empty text"),
+        pytest.param(b"null", "null", id="null"),
+        pytest.param({"what": "x" * 300}, "what: " + "x" * 193 + "…", id="long, another key"),
         pytest.param(b"x" * 300, "x" * 199 + "…", id="long"),
         pytest.param({"message": "x" * 600}, "x" * 499 + "…", id="long message"),
         pytest.param({"message": f"no such token {TOKEN}!"}, "no such token ***!", id="the token"),
@@ -101,7 +114,80 @@ def test_what_has_no_error_code(data: object) -> None:
     ],
 )
 def test_the_reason_is_found_in_every_shape(body: object, words: str) -> None:
-    from airflow_provider_runcomfy.api.wire import _read_quietly
+    from airflow_provider_runcomfy.api.payload import read_quietly
 
     got = answer(body, 500)
-    assert reason(got, _read_quietly(got)) == words
+    assert reason(got, read_quietly(got)) == words
+
+
+@pytest.mark.parametrize(("status", "redirects"), [(299, False), (300, True), (399, True), (400, False)], ids=str)
+def test_a_redirect_is_named_as_one(status: int, redirects: bool) -> None:
+    said = reason(answer({"message": "No."}, status), {"message": "No."})
+    assert said.startswith("it answered with a redirect") is redirects
+
+
+NOT_RUNCOMFY = (
+    "This is not RunComfy's own answer: check the connection's host, and the proxies and firewalls on the way to it."
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "page_refuses", "kind", "message"),
+    [
+        pytest.param(
+            400,
+            refused(400001),
+            True,
+            RefusedError,
+            "X: No. (HTTP 400, error_code 400001). Check the model id and the inputs against the model's API page.",
+            id="refused",
+        ),
+        pytest.param(
+            403,
+            refused(403001),
+            True,
+            ForbiddenError,
+            "X: No. (HTTP 403, error_code 403001). It belongs to another account: use the connection whose token "
+            "submitted it.",
+            id="forbidden",
+        ),
+        pytest.param(
+            410,
+            PAGE,
+            True,
+            RefusedError,
+            f"X: a web page, Bad gateway (HTTP 410). {NOT_RUNCOMFY}",
+            id="a page that refuses",
+        ),
+        pytest.param(
+            403,
+            PAGE,
+            False,
+            UnavailableError,
+            "X: a web page, Bad gateway (HTTP 403). The call can be repeated later.",
+            id="a page that says nothing",
+        ),
+    ],
+)
+def test_an_error_says_what_happened_and_what_to_do(
+    status: int, body: object, page_refuses: bool, kind: type[RunComfyError], message: str
+) -> None:
+    data = body if isinstance(body, dict) else None
+    error = error_for(
+        answer(body, status), data, "X", request_id=REQUEST, model_id=MODEL, page_refuses=page_refuses, note=" Note."
+    )
+    assert type(error) is kind
+    assert str(error) == f"{message} Note."
+    assert (error.request_id, error.model_id, error.http_status, error.error_code) == (
+        REQUEST,
+        MODEL,
+        status,
+        data and data["error_code"],
+    )
+
+
+def test_by_default_a_page_refuses_nothing_and_no_note_is_added() -> None:
+    error = error_for(answer(PAGE, 404), None, "X")
+    assert type(error) is UnavailableError
+    assert str(error) == "X: a web page, Bad gateway (HTTP 404). The call can be repeated later."
+    assert (error.request_id, error.model_id, error.error_code) == (None, None, None)

@@ -327,6 +327,16 @@ def test_a_message_of_many_faults_is_cut_and_its_faults_are_not() -> None:
     assert lines[-1] == "  ... and 150 more"
 
 
+def test_a_message_of_fifty_faults_is_whole() -> None:
+    assert str(refused(OTHER, {"values": [b""] * 50})).splitlines()[-1] == f"  values[49]: got b''; {NOT_JSON}"
+    assert str(refused(OTHER, {"values": [b""] * 51})).splitlines()[-1] == "  ... and 1 more"
+
+
+def test_of_many_fields_that_there_are_not_the_first_fifty_are_told_what_there_is() -> None:
+    faults = refused(PRO, {"prompt": "a", **{f"{number}": 1 for number in range(60)}}).faults
+    assert [fault.allowed == "no such field" for fault in faults] == [False] * 50 + [True] * 10
+
+
 class TestModelWithoutSchema:
     @pytest.mark.parametrize(
         "inputs",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_runcomfy.api.errors import InvalidSettingsError
-from airflow_provider_runcomfy.api.settings import DEFAULT_BASE_URL, Settings, clean_base_url, clean_token
+from airflow_provider_runcomfy.api.settings import DEFAULT_BASE_URL, Settings, clean_base_url, clean_token, is_loopback
 from tests.api.callers import TOKEN
 
 WHERE = "Connection 'c'"
@@ -84,6 +84,9 @@ def test_any_token_is_fit_for_a_header_or_refused(text: str) -> None:
         ({"host": "http://[::1]"}, "http://[::1]"),
         ({"host": "https://[2001:db8::1]:8443"}, "https://[2001:db8::1]:8443"),
         ({"host": "127.8.9.1"}, "http://127.8.9.1"),
+        ({"host": "LocalHost:1"}, "http://localhost:1"),
+        ({"host": "example.org", "port": 1}, "https://example.org:1"),
+        ({"host": "example.org", "port": 65535}, "https://example.org:65535"),
     ],
     ids=repr,
 )
@@ -113,6 +116,7 @@ def test_the_base_url_is_taken_as_people_write_it(given: dict[str, Any], url: st
         ({"host": "::1"}, "no URL"),
         ({"host": "example.org:port"}, "no URL"),
         ({"host": "example.org:99999"}, "no URL"),
+        ({"host": "example.org", "port": 65536}, "has the port 65536; expected one from 1 to 65535"),
         ({"host": "example.org", "port": 99999}, "has the port 99999"),
         ({"host": "example.org", "port": -1}, "has the port -1"),
         ({"host": "http://example.org"}, "unencrypted to example.org: use https"),
@@ -152,6 +156,14 @@ def test_any_host_gives_a_url_for_a_token_or_is_refused(host: str, port: int | N
 )
 def test_is_local(base_url: str, is_local: bool) -> None:
     assert Settings(TOKEN, base_url).is_local is is_local
+
+
+@pytest.mark.parametrize(
+    ("host", "is_one"),
+    [("[::1]", True), ("::1", True), ("localhost", True), ("127.255.255.255", True), ("128.0.0.1", False), ("", False)],
+)
+def test_is_loopback(host: str, is_one: bool) -> None:
+    assert is_loopback(host) is is_one
 
 
 def test_settings_do_not_show_the_token() -> None:

@@ -141,6 +141,14 @@ def test_a_call_goes_on_after_one_that_broke(caller: Caller, server: RawServer) 
     assert caller.get_status(REQUEST) == IS_QUEUED
 
 
+def test_an_error_of_the_network_names_the_request_and_what_to_do(caller: Caller, server: RawServer) -> None:
+    server.answer(reset())
+    with pytest.raises(UnavailableError) as caught:
+        caller.cancel(REQUEST)
+    assert (caught.value.request_id, caught.value.model_id) == (REQUEST, None)
+    assert str(caught.value).endswith(". The call can be repeated later.")
+
+
 def test_a_refused_connection(caller_of: CallerOf) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

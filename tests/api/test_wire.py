@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -150,6 +151,66 @@ def test_every_fault_that_json_has_with_inputs_is_named_at_once() -> None:
     assert [fault.path for fault in caught.value.faults] == ["a", "b[0]", "inputs[3]"]
 
 
+CALLS: dict[str, tuple[Callable[[], wire.Call], wire.Call]] = {
+    "submit": (
+        lambda: wire.submit_call(SETTINGS, MODEL, {}),
+        wire.Call("POST", f"{BASE}/v1/models/{MODEL}", f"Submit to {MODEL}", "", MODEL, b"{}", 1 << 20),
+    ),
+    "status": (
+        lambda: wire.status_call(SETTINGS, REQUEST),
+        wire.Call("GET", f"{BASE}/v1/requests/req-1/status", "Status of request req-1", REQUEST, "", None, 1 << 20),
+    ),
+    "result": (
+        lambda: wire.result_call(SETTINGS, REQUEST),
+        wire.Call("GET", f"{BASE}/v1/requests/req-1/result?include_cost=true", "Result of request req-1", REQUEST),
+    ),
+    "cancel": (
+        lambda: wire.cancel_call(SETTINGS, REQUEST),
+        wire.Call("POST", f"{BASE}/v1/requests/req-1/cancel", "Cancel of request req-1", REQUEST),
+    ),
+    "catalogue": (
+        lambda: wire.models_call(SETTINGS, {"kind": "video"}, offset=7),
+        wire.Call(
+            "GET", f"{BASE}/v1/models?kind=video&limit=100&offset=7", "List of models", "", "", None, max_bytes=4 << 20
+        ),
+    ),
+    "one model": (
+        lambda: wire.model_call(SETTINGS, MODEL),
+        wire.Call("GET", f"{BASE}/v1/models/{MODEL}", f"Catalogue entry of {MODEL}", "", MODEL),
+    ),
+    "balance": (
+        lambda: wire.balance_call(SETTINGS),
+        wire.Call("GET", "https://api.runcomfy.net/prod/v2/balance", "Balance"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "call"), CALLS.values(), ids=CALLS)
+def test_each_call_knows_what_it_is_about_and_how_long_its_answer_may_be(
+    make: Callable[[], wire.Call], call: wire.Call
+) -> None:
+    assert make() == call
+    with pytest.raises(UnavailableError) as caught:
+        call.fail(UnavailableError, "no.")
+    assert str(caught.value) == f"{call.doing}: no."
+    assert (caught.value.request_id, caught.value.model_id) == (call.request_id or None, call.model_id or None)
+
+
+def test_inputs_as_large_as_is_accepted_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "_MAX_BODY_BYTES", len(b'{"prompt": "1234"}'))
+    assert wire.submit_call(SETTINGS, MODEL, {"prompt": "1234"}).body == b'{"prompt": "1234"}'
+    with pytest.raises(InvalidInputError, match="are 19 bytes of JSON; at most 18 are accepted"):
+        wire.submit_call(SETTINGS, MODEL, {"prompt": "12345"})
+
+
+def test_of_what_is_no_request_id_the_beginning_is_shown() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        wire.status_call(SETTINGS, "a" * 129)
+    assert str(caught.value) == (
+        f"'{'a' * 98}… is no RunComfy request id: expected 1 to 128 letters, digits, '_' or '-'."
+    )
+
+
 # --- Submit ----------------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +259,10 @@ REFUSALS = [
     pytest.param(400, refused(17), RefusedError, "error_code 17", id="no status in the code: the status"),
     pytest.param(403, PAGE, RefusedError, "Bad gateway", id="403 page"),
     pytest.param(404, PAGE, RefusedError, "Bad gateway", id="404 page"),
+    pytest.param(410, PAGE, RefusedError, "Bad gateway", id="410 page"),
+    pytest.param(200, refused(400010), RefusedError, "error_code 400010", id="200 with an undocumented 400 code"),
+    pytest.param(299, refused(422017), RefusedError, "error_code 422017", id="299 with an undocumented 422 code"),
+    pytest.param(404, refused(600000), NotFoundError, "HTTP 404, error_code 600000", id="404 with a 600 code"),
     pytest.param(404, {"detail": "Not Found"}, NotFoundError, "Not Found", id="404 JSON"),
     pytest.param(403, {"detail": "No."}, ForbiddenError, "No.", id="403 JSON"),
     pytest.param(405, PAGE, RefusedError, "HTTP 405", id="405"),
@@ -263,6 +328,7 @@ AMBIGUOUS = [
     pytest.param(503, refused(422017), id="503 with an undocumented 422 code"),
     pytest.param(409, refused(422017), id="409 with an undocumented 422 code"),
     pytest.param(408, refused(400010), id="408 with an undocumented 400 code"),
+    pytest.param(300, refused(404000), id="300 with an undocumented 404 code"),
     pytest.param(302, refused(404000), id="302 with an undocumented 404 code"),
     pytest.param(100, b"", id="100"),
     pytest.param(999, b"", id="999"),
@@ -279,6 +345,29 @@ def test_any_other_answer_to_a_submit_leaves_it_unknown(status: int, body: objec
     assert str(error).endswith(
         "It is not known whether RunComfy took it, so it may have been charged, and it was not sent again."
     )
+
+
+UNKNOWN = "It is not known whether RunComfy took it, so it may have been charged, and it was not sent again."
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        pytest.param(200, {}, "HTTP 200 without a usable request id.", id="no id"),
+        pytest.param(200, PAGE, "HTTP 200 without a usable request id, a web page, Bad gateway.", id="a page"),
+        pytest.param(503, refused(503001), "No. (HTTP 503).", id="503"),
+        pytest.param(
+            500,
+            accepted(message="No."),
+            f"No. (HTTP 500). The answer named request {REQUEST}: it may be this one.",
+            id="500 with an id",
+        ),
+    ],
+)
+def test_an_unknown_submission_says_why(status: int, body: object, says: str) -> None:
+    with pytest.raises(SubmissionUnknownError) as caught:
+        wire.parse_submit(SUBMIT, answer(body, status))
+    assert str(caught.value) == f"Submit to {MODEL}: {says} {UNKNOWN}"
 
 
 @pytest.mark.parametrize(
@@ -802,3 +891,18 @@ def test_a_401_that_is_no_answer_to_a_poll_is_about_the_token(body: object) -> N
 def test_what_is_no_balance(body: object) -> None:
     with pytest.raises(UnavailableError, match="Balance: the answer"):
         wire.parse_balance(wire.balance_call(SETTINGS), answer(body))
+
+
+@pytest.mark.parametrize("status", [402, 403, 404])
+def test_a_page_in_the_place_of_the_balance_says_nothing_of_the_account(status: int) -> None:
+    with pytest.raises(RunComfyError) as caught:
+        wire.parse_balance(wire.balance_call(SETTINGS), answer(PAGE, status))
+    assert type(caught.value) is (InsufficientBalanceError if status == 402 else UnavailableError)
+    assert (caught.value.request_id, caught.value.model_id) == (None, None)
+
+
+def test_an_error_about_a_model_names_it() -> None:
+    for body, status in (({"message": "No."}, 404), ({"model_id": "other"}, 200), (b"", 200)):
+        with pytest.raises(RunComfyError) as caught:
+            wire.parse_model(wire.model_call(SETTINGS, MODEL), answer(body, status))
+        assert (caught.value.request_id, caught.value.model_id) == (None, MODEL)

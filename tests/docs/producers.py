@@ -17,6 +17,7 @@ from airflow_provider_runcomfy.api.client import RunComfyClient
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
 from tests.docs.stage import CLIP, Produce, Stage
 from tests.runcomfy import PRO, STANDARD, connection_to
+from tests.submission.parts import context_of
 from tests.transfers.copying import LARGE
 from tests.transfers.file_server import File, Halt
 
@@ -201,7 +202,16 @@ def _(stage: Stage) -> None:
     stage.generate(model_id=STANDARD)
 
 
-@causes("the record was damaged, or a newer version of this package wrote it")
+@causes("the record was damaged")
+def _(stage: Stage) -> None:
+    assert stage.sandbox
+    assert stage.store is not None
+    first_try(stage)
+    stage.store.texts["runcomfy"] = '{"version": 1}'
+    stage.generate()
+
+
+@causes("a later version of this package wrote the record")
 def _(stage: Stage) -> None:
     assert stage.sandbox
     assert stage.store is not None
@@ -250,7 +260,7 @@ def _(stage: Stage) -> None:
         return request_id
 
     stage.patch.setattr(RunComfyClient, "submit_once", killed)
-    make.execute({"ti": stage.ti, "task_state_store": stage.store})  # type: ignore[typeddict-item]
+    make.execute(context_of(stage.ti, stage.store))
 
 
 @causes("it did not end in time")
@@ -284,9 +294,9 @@ def _(stage: Stage) -> None:
     stage.generate(timeout=timedelta(seconds=1))
 
 
-@causes("the task was resumed by something else than its trigger")
+@causes("the task was resumed by something else than its trigger, or by that of a later version")
 def _(stage: Stage) -> None:
-    stage.make().execute_complete({"ti": stage.ti, "task_state_store": stage.store}, {})  # type: ignore[typeddict-item]
+    stage.make().execute_complete(context_of(stage.ti, stage.store), {})
 
 
 @causes("the same, before Airflow 3.3")

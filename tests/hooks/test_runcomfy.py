@@ -10,6 +10,7 @@ from unittest.mock import AsyncMock, Mock
 import airflow
 import pytest
 from airflow.sdk import BaseHook
+from airflow.sdk import log as log_of_airflow
 from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse, MaskSecret
 
@@ -375,7 +376,9 @@ def test_other_exceptions_are_left_alone() -> None:
 # --- Secrecy ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(airflow.__version__.startswith("3.1."), reason="Airflow 3.1 has no way to do so from a trigger")
+@pytest.mark.skipif(
+    not hasattr(log_of_airflow, "amask_secret"), reason="before Airflow 3.3 there is no way to do so from a trigger"
+)
 @pytest.mark.usefixtures("set_connection")
 async def test_the_process_that_writes_a_triggers_log_is_told_of_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     told = SimpleNamespace(asend=AsyncMock(return_value=None))

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_runcomfy.lineage.facts import Facts, Request, after_copies, before_copies
+from airflow_provider_runcomfy.lineage.facts import Facts, Request
 from airflow_provider_runcomfy.request_ids import given_requests
+from airflow_provider_runcomfy.transfers.facts import after_copies, before_copies
 from tests.lineage.parts import NAMESPACE, REQUEST, copy
 
 pytest.importorskip("airflow.providers.openlineage", reason="the extra openlineage")

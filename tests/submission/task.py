@@ -10,7 +10,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy.api.types import RequestState
-from airflow_provider_runcomfy.submission import Obtained, Order, obtain
+from airflow_provider_runcomfy.order import Order
+from airflow_provider_runcomfy.submission import Obtained, obtain
 from tests.submission.account import Account, Hook
 from tests.submission.parts import Log, StateStore, TaskInstance, context_of
 

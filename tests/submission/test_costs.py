@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -223,16 +226,29 @@ class TestASensor:
         assert len(metrics.sent) == 2
 
 
-def test_the_metrics_are_those_that_a_task_of_airflow_has() -> None:
-    configured = pytest.importorskip("airflow.sdk.observability.stats", reason="Airflow 3.1 has them elsewhere")
+def configure(configured: Any, backend: Metrics, patch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let Airflow's metrics go to a backend; return what lets them go where they went."""
+    if not hasattr(configured, "initialize"):  # before Airflow 3.3
+        patch.setattr(configured.Stats, "instance", backend)
+        patch.setattr(configured.Stats, "_instance_pid", os.getpid())
+        return patch.undo
     from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 
+    configured.initialize(factory=lambda: backend, export_legacy_names=True)
+    return lambda: configured.initialize(factory=get_stats_factory(), export_legacy_names=True)
+
+
+def test_the_metrics_are_those_that_a_task_of_airflow_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        configured = import_module("airflow.sdk.observability.stats")
+    except ImportError:  # Airflow 3.1
+        configured = import_module("airflow.stats")
     backend, log = Metrics(), Log()
     any_log: Any = log
-    configured.initialize(factory=lambda: backend, export_legacy_names=True)
+    restore = configure(configured, backend, monkeypatch)
     try:
         purse.note_cost(context_of(TaskInstance(), None), "model/a", "r1", 0.336, any_log)
     finally:
-        configured.initialize(factory=get_stats_factory(), export_legacy_names=True)
+        restore()
     assert backend.sent == ONCE
     assert log.lines == ["Request r1 has cost 0.336 USD."]

@@ -42,7 +42,10 @@ class Task:
         self.store.texts["runcomfy"] = json.dumps(Record(2, (taken,)).as_json())
         self.ti = TaskInstance()
         self.log: Any = Log()
-        self.context = context_of(self.ti, self.store)
+
+    @property
+    def context(self) -> Any:
+        return context_of(self.ti, self.store)
 
     @property
     def noted(self) -> tuple[Any, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_runcomfy.api.client import RunComfyClient
 from airflow_provider_runcomfy.api.types import CancelOutcome
@@ -59,6 +58,8 @@ class TestKillDuringTheSubmit:
         assert busy_sandbox.requests()[-1]["state"] == "cancelled"
 
     def test_without_cancel_on_kill_its_request_is_left_and_waited_for(self, busy_sandbox: Sandbox) -> None:
+        from airflow.sdk.exceptions import TaskDeferred
+
         self.make.cancel_on_kill = False
         self.fails(TaskDeferred)
         assert count(busy_sandbox)["cancel"] == 0

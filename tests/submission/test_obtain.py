@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException
 
+from airflow_provider_runcomfy.compat import AirflowFailException
 from airflow_provider_runcomfy.exceptions import (
     InsufficientBalanceError,
     InvalidInputsError,
@@ -20,8 +21,9 @@ from airflow_provider_runcomfy.exceptions import (
     UnknownSubmissionError,
 )
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+from airflow_provider_runcomfy.order import Order
 from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
-from airflow_provider_runcomfy.submission import Obtained, Order, obtain
+from airflow_provider_runcomfy.submission import Obtained, obtain
 from tests.runcomfy import CONNECTION_VARIABLE, PRO, TOKEN, connection_to, count
 from tests.submission.parts import Log, StateStore, TaskInstance, context_of
 

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy import presigning
 from airflow_provider_runcomfy.api.media_inputs import Medium
+from airflow_provider_runcomfy.compat import AirflowFailException
 from airflow_provider_runcomfy.exceptions import (
     CostLimitError,
     InvalidInputsError,
@@ -23,9 +24,11 @@ from airflow_provider_runcomfy.exceptions import (
     SubmissionRefusedError,
 )
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+from airflow_provider_runcomfy.order import Order
 from airflow_provider_runcomfy.record import hash_inputs
 from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
-from airflow_provider_runcomfy.submission import Obtained, Order, obtain
+from airflow_provider_runcomfy.submission import Obtained, obtain
+from tests.airflow_db import has_task_state_store, needs_task_state_store
 from tests.runcomfy import CONNECTION_VARIABLE, PRO, connection_to, count
 from tests.submission.parts import Log, StateStore, TaskInstance, context_of
 
@@ -51,7 +54,8 @@ class Task:
         given = Order(
             model_id=model_id, inputs=inputs, conn_id="runcomfy_default", timeout=timedelta(hours=1), **order
         )  # fmt: skip
-        return obtain(given, RunComfyHook(), context_of(self.ti, self.store), log)
+        context = context_of(self.ti, self.store if has_task_state_store else None)
+        return obtain(given, RunComfyHook(), context, log)
 
     def fails(self, kind: type[AirflowException], *args: Any, **order: Any) -> str:
         with pytest.raises(AirflowException) as caught:
@@ -225,6 +229,7 @@ class TestTheLimit:
         assert "unknown model_id" in task.fails(CostLimitError, model_id="no/such/model", max_cost_usd=100)
         assert count(sandbox)["submit"] == 0
 
+    @needs_task_state_store
     def test_is_retried_where_the_catalogue_is_away(
         self, task: Task, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -246,12 +251,14 @@ class TestTheLimit:
         assert "it must be a number of US dollars above 0, or None for no limit. Nothing was submitted" in said
         assert sandbox.calls() == []
 
+    @needs_task_state_store
     def test_is_no_question_once_it_was_paid(self, task: Task, sandbox: Sandbox) -> None:
         first = task.run()
         task.ti.retry()
         assert task.run(max_cost_usd=0.01).request_id == first.request_id
         assert count(sandbox) == {"submit": 1, "result": 1}
 
+    @needs_task_state_store
     def test_that_stops_a_clear_names_the_request_that_goes_on(self, task: Task, sandbox: Sandbox) -> None:
         first = task.run()
         task.ti.clear()
@@ -279,6 +286,7 @@ def signer(monkeypatch: pytest.MonkeyPatch) -> Signer:
 
 
 class TestMediaInAStore:
+    @needs_task_state_store
     def test_are_signed_for_and_only_runcomfy_gets_the_url(self, task: Task, sandbox: Sandbox, signer: Signer) -> None:
         task.run(STORED, IMAGE_TO_VIDEO)
         assert made(sandbox) == {**STORED, "image_url": SIGNED}
@@ -314,6 +322,7 @@ class TestMediaInAStore:
         task.run(STORED, IMAGE_TO_VIDEO, validate_inputs=False)
         assert made(sandbox)["image_url"] == SIGNED
 
+    @needs_task_state_store
     def test_are_not_signed_for_again_by_a_retry_nor_seen_as_other_inputs(
         self, task: Task, sandbox: Sandbox, signer: Signer
     ) -> None:

@@ -21,8 +21,9 @@ from airflow_provider_runcomfy import finishing, posting
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import RequestState
 from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
+from airflow_provider_runcomfy.order import Order
 from airflow_provider_runcomfy.record import Record
-from airflow_provider_runcomfy.submission import Obtained, Order, obtain
+from airflow_provider_runcomfy.submission import Obtained, obtain
 from tests.submission.account import (
     FAILED,
     MODERATED,

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.airflow_db import skip_without_task_state_store
+
 
 class StateStore:
     """The contract of Airflow's ``TaskStateStoreAccessor``."""
 
     def __init__(self, folder: Path) -> None:
+        skip_without_task_state_store()
         self._file = folder / "task-state-store.json"
         self.values_written = 0
 

@@ -81,10 +81,10 @@ def test_what_cannot_be_one_is_refused(destination: str, conn_id: str | None, wh
         pytest.param(
             "abfs://container/{index}",
             None,
-            "Install apache-airflow-providers-microsoft-azure",
+            r"Install 'airflow-provider-runcomfy\[azure\]' on the workers",
             marks=pytest.mark.skipif(HAS_AZURE, reason="it is installed"),
         ),
-        ("s3://bucket/{index}", None, r"Install apache-airflow-providers-amazon\[s3fs\]"),
+        ("s3://bucket/{index}", None, r"Install 'apache-airflow-providers-amazon\[s3fs\]' on the workers"),
         ("nope://place/{index}", None, "Check `destination`"),
         pytest.param(
             "abfs://container/{index}",

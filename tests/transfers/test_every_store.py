@@ -26,7 +26,6 @@ from airflow_provider_runcomfy.exceptions import (
 )
 from airflow_provider_runcomfy.transfers.source import CopyStoppedError
 from airflow_provider_runcomfy.transfers.store import StorageFailedError, StorageRefusedError
-from tests.airflow_db import has_task_state_store
 from tests.transfers.conftest import RunComfy
 from tests.transfers.file_server import File, Halt, clip
 from tests.transfers.state_store import StateStore
@@ -49,8 +48,6 @@ def copy(target: Target, store: StateStore | None = None, **given: Any) -> Manif
 
 @pytest.fixture
 def store(tmp_path_factory: pytest.TempPathFactory) -> StateStore:
-    if not has_task_state_store:
-        pytest.skip("this Airflow has no task state store: it is before 3.3")
     return StateStore(tmp_path_factory.mktemp("state"))
 
 

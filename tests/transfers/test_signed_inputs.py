@@ -13,8 +13,10 @@ from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy.exceptions import MediaInputError, RunComfyRetryableError
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
+from airflow_provider_runcomfy.order import Order
 from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
-from airflow_provider_runcomfy.submission import Order, obtain
+from airflow_provider_runcomfy.submission import obtain
+from tests.airflow_db import has_task_state_store, needs_task_state_store
 from tests.runcomfy import CONNECTION_VARIABLE, connection_to, count
 from tests.submission.parts import Log, StateStore, TaskInstance, context_of
 from tests.transfers.targets.s3 import S3Target
@@ -35,7 +37,8 @@ class Task:
     def run(self, uri: str, **order: Any) -> None:
         inputs = {"prompt": "It moves", "image_url": uri, "duration": 3}
         given = Order(model_id=MODEL, inputs=inputs, conn_id="runcomfy_default", timeout=timedelta(hours=1), **order)
-        obtain(given, RunComfyHook(), context_of(TaskInstance(), self.store), self.log)
+        context = context_of(TaskInstance(), self.store if has_task_state_store else None)
+        obtain(given, RunComfyHook(), context, self.log)
 
     def fails(self, kind: type[AirflowException], uri: str, **order: Any) -> str:
         with pytest.raises(AirflowException) as caught:
@@ -56,6 +59,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         yield sandbox
 
 
+@needs_task_state_store
 @pytest.mark.parametrize("key", ["cat.png", "a b/ü&cat+1?.png"], ids=["a plain name", "a name that must be quoted"])
 def test_runcomfy_gets_a_url_that_leads_to_the_object(task: Task, sandbox: Sandbox, bucket: S3Target, key: str) -> None:
     bucket.put(key, PICTURE)

@@ -59,7 +59,7 @@ def test_text_that_no_page_could_be_sent_is_replaced() -> None:
     assert copy.uri == "s3://b/?"
 
 
-@pytest.mark.parametrize("cost", [float("nan"), float("inf"), -1, True, "1", None])
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), 10**400, -1, True, "1", None])
 def test_a_cost_that_is_none_is_not_counted(cost: Any) -> None:
     [found] = results_in(result(cost_usd=cost))
     assert found.result.cost_usd is None
@@ -93,3 +93,8 @@ def test_a_progress_of_others_is_none(value: Any) -> None:
 def test_a_value_is_read_as_the_database_has_it(value: Any) -> None:
     assert value_of(value) == value
     assert value_of(json.dumps(value)) == value
+
+
+def test_text_that_is_nested_too_deeply_to_be_json_is_text() -> None:
+    text = "[" * 100_000
+    assert value_of(text) == text
