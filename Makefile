@@ -27,7 +27,8 @@ DISTRIBUTED := .venv-distributed
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header pyproject.toml --extra amazon --extra sandbox
 
-.PHONY: help env demo test test-fast test-ui test-floor test-stores lint format build docs pins clean faults distributed
+.PHONY: help env demo test test-fast test-ui test-floor test-stores coverage lint \
+    format build docs pins clean faults distributed
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,10 +61,20 @@ test-floor: $(FLOOR)/.up-to-date ## Run the tests that need Airflow on the oldes
 test-stores: $(STORES)/.up-to-date $(AZURITE)/.up-to-date ## Run the tests of the copies over S3, GCS, Azure and a local folder
 	$(STORES)/bin/python -m pytest -n 2 tests/transfers tests/ui/test_presign_gcs.py tests/dev/test_gcs.py tests/test_provider.py tests/example_dags/test_to_gcs.py
 
-lint: $(STAMP) ## Check style, format and types
+coverage: $(STAMP) ## Run all tests, show which lines and branches of each room they reach, and fail below the floor
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 -m "not browser"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --show-missing --fail-under=0
+	$(BIN)/coverage json --quiet --fail-under=0 -o .coverage/report.json
+	@$(BIN)/python -m dev.rooms .coverage/report.json
+	@$(BIN)/coverage report --format=total
+
+lint: $(STAMP) ## Check style, format, types and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 format: $(STAMP) ## Mend style and format
 	$(BIN)/ruff check --fix .
@@ -84,7 +95,7 @@ pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade every
 
 clean: ## Remove the environments, caches and everything built
 	rm -rf $(VENV) $(FLOOR) $(STORES) $(PEERS) $(DISTRIBUTED) $(AZURITE) .demo .faults .distributed .docs dist \
-	    .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	    .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements/uv.txt requirements/dev.txt pyproject.toml dev/make-env

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.execution_time import context
 from sqlalchemy import select
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
 
 has_task_state_store = hasattr(context, "TaskStateStoreAccessor")
 needs_task_state_store = pytest.mark.skipif(
@@ -15,7 +18,7 @@ needs_task_state_store = pytest.mark.skipif(
 )
 
 
-def states(run: Any) -> dict[str, str]:
+def states(run: DagRun) -> dict[str, str]:
     """Return the state of each task instance, mapped ones as ``task_id[index]``."""
     named = {
         f"{ti.task_id}[{ti.map_index}]" if ti.map_index >= 0 else ti.task_id: ti.state
@@ -24,12 +27,12 @@ def states(run: Any) -> dict[str, str]:
     return dict(sorted(named.items()))
 
 
-def tries(run: Any, task_id: str) -> int:
+def tries(run: DagRun, task_id: str) -> int:
     """Return the number of the last try of a task."""
     return next(ti.try_number for ti in run.get_task_instances() if ti.task_id == task_id)
 
 
-def xcom(run: Any, task_id: str, key: str = "return_value") -> Any:
+def xcom(run: DagRun, task_id: str, key: str = "return_value") -> Any:
     """Return a task's XCom; a list, in the order of the map index, for a mapped task."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
@@ -45,7 +48,7 @@ def xcom(run: Any, task_id: str, key: str = "return_value") -> Any:
     return found[-1] if -1 in found else [found[index] for index in sorted(found)]
 
 
-def xcom_keys(run: Any, task_id: str) -> set[str]:
+def xcom_keys(run: DagRun, task_id: str) -> set[str]:
     """Return the keys of all XComs that a task has pushed."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
@@ -57,7 +60,7 @@ def xcom_keys(run: Any, task_id: str) -> set[str]:
         return set(session.scalars(query))
 
 
-def record(run: Any, task_id: str, map_index: int = -1) -> Any:
+def record(run: DagRun, task_id: str, map_index: int = -1) -> Any:
     """Return the record that a task instance keeps in the task state store."""
     from airflow.models.task_state_store import TaskStateStoreModel
     from airflow.utils.session import create_session

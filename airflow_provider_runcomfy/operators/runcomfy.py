@@ -24,7 +24,7 @@ from airflow_provider_runcomfy.parameters import (
 )
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_runcomfy.api.polling import Ending
     from airflow_provider_runcomfy.api.types import GenerationResult
@@ -87,7 +87,7 @@ class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
         self,
         *,
         model_id: str,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | XComArg,
         runcomfy_conn_id: str = DEFAULT_CONN_ID,
         validate_inputs: bool = True,
         on_unknown_submission: Literal["fail", "resubmit"] = "fail",
@@ -103,7 +103,8 @@ class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
         require_limit("max_cost_usd", max_cost_usd)
         require_url_seconds("media_url_seconds", media_url_seconds)
         self.model_id = model_id
-        self.inputs = inputs
+        # An XComArg until the task runs.
+        self.inputs: Any = inputs
         self.runcomfy_conn_id = runcomfy_conn_id
         self.validate_inputs = validate_inputs
         self.on_unknown_submission = on_unknown_submission

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 
-RunDag = Callable[..., Any]
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
+RunDag = Callable[..., "DagRun"]
+
+
+class Polls(TypedDict):
+    """How often a task looks after its request, in seconds."""
+
+    poll_interval: float
+    max_poll_interval: float
+
+
 CLIP = {"prompt": "a paper boat on a rainy street", "duration": 3, "sound": False}
-QUICK = {"poll_interval": 0.1, "max_poll_interval": 0.1}
+QUICK: Polls = {"poll_interval": 0.1, "max_poll_interval": 0.1}
 
 
 def raised(capfd: pytest.CaptureFixture[str], kind: str) -> str:

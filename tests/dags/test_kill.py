@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from airflow_provider_runcomfy.operators.runcomfy import RunComfyGenerateOperato
 from airflow_provider_runcomfy.sandbox.server import Sandbox
 from airflow_provider_runcomfy.triggers.events import to_event
 from tests.airflow_db import needs_task_state_store, record, states, tries
+from tests.dags.parts import RunDag
 from tests.runcomfy import CONNECTION_VARIABLE, PRO, count
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ CLIP = {"prompt": "a kite over the dunes", "duration": 3, "sound": False}
 )
 def test_a_kill_on_a_worker(
     full: Sandbox,
-    run_dag: Callable[..., Any],
+    run_dag: RunDag,
     monkeypatch: pytest.MonkeyPatch,
     cancel_on_kill: bool,
     cancels: int,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
 from airflow_provider_runcomfy.sandbox.settings import SandboxSettings
 from tests.airflow_db import states, xcom
+from tests.dags.parts import RunDag
 from tests.docs.tables import docs
 from tests.runcomfy import CONNECTION_VARIABLE, connection_to
 
@@ -26,7 +27,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 @pytest.mark.slow
-def test_the_first_dag_makes_a_video(sandbox: Sandbox, run_dag: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_first_dag_makes_a_video(sandbox: Sandbox, run_dag: RunDag, tmp_path: Path) -> None:
     [code] = re.findall(r"```python\n(.*?)```", docs("quickstart.md"), re.DOTALL)
     assert "file:///tmp/clips/" in code
     names: dict[str, Any] = {}

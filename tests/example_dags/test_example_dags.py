@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from dev.objects import fetch
 from dev.seaweedfs import seaweedfs
 from dev.spend import CLIPS
 from tests.airflow_db import states, xcom
+from tests.dags.parts import RunDag
 from tests.runcomfy import CONNECTION_VARIABLE, connection_to
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_form_makes_the_clip_that_was_asked_for(
-    sandbox: Sandbox, run_dag: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = {
         "model_id": "kling/kling-3.0/pro/text-to-video",

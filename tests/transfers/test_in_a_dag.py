@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from airflow.sdk import DAG
@@ -13,12 +12,12 @@ from airflow_provider_runcomfy.sandbox.server import Sandbox, running_sandbox
 from airflow_provider_runcomfy.transfers.runcomfy_to_s3 import RunComfyToS3Operator
 from dev.seaweedfs import WRITER, SeaweedFS
 from tests.airflow_db import states, xcom
+from tests.dags.parts import RunDag
 from tests.runcomfy import CONNECTION_VARIABLE, PRO, STANDARD, connection_to
 from tests.transfers.targets.s3 import S3Target
 
 pytestmark = pytest.mark.slow
 
-RunDag = Callable[..., Any]
 CLIP = {"prompt": "a paper boat on a rainy street", "duration": 3, "sound": False}
 MAKE = {"deferrable": False, "poll_interval": 0.1, "max_poll_interval": 0.1}
 
