@@ -343,7 +343,7 @@ class TestModelWithoutSchema:
     @pytest.mark.parametrize(
         ("value", "fault"),
         [
-            (datetime.datetime(2026, 1, 2), ("v", "datetime.datetime(2026, 1, 2, 0, 0)", NOT_JSON)),
+            (datetime.datetime(2026, 1, 2), ("v", "datetime.datetime(2026, 1, 2, 0, 0)", NOT_JSON)),  # noqa: DTZ001
             (b"abc", ("v", "b'abc'", NOT_JSON)),
             ({1}, ("v", "{1}", NOT_JSON)),
             (decimal.Decimal("0.5"), ("v", "Decimal('0.5')", NOT_JSON)),

@@ -48,7 +48,12 @@ def run(clean: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHON"))}
     environment |= {"AIRFLOW_HOME": str(clean / "home")}
     done = subprocess.run(
-        [clean / "venv" / "bin" / "python", *arguments], cwd=clean, env=environment, capture_output=True, text=True
+        [clean / "venv" / "bin" / "python", *arguments],
+        cwd=clean,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
