@@ -55,7 +55,7 @@ def _duration(clip: Path) -> str:
 
 
 def _description(clip: Path) -> str:
-    command = [_executable(), "-hide_banner", "-i", clip]
+    command: list[str | Path] = [_executable(), "-hide_banner", "-i", clip]
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 

@@ -18,7 +18,7 @@ needs_task_state_store = pytest.mark.skipif(
 )
 
 
-def states(run: DagRun) -> dict[str, str]:
+def states(run: DagRun) -> dict[str, str | None]:
     """Return the state of each task instance, mapped ones as ``task_id[index]``."""
     named = {
         f"{ti.task_id}[{ti.map_index}]" if ti.map_index >= 0 else ti.task_id: ti.state

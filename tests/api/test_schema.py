@@ -502,7 +502,7 @@ def valid_inputs(draw: st.DrawFn, model_id: str) -> dict[str, Any]:
     )
     segment = st.fixed_dictionaries({"prompt": PROMPTS}, optional={"duration": DURATIONS})
     segments = draw(st.lists(segment, max_size=5))
-    total = sum(item.get("duration", 5) for item in segments)
+    total = sum(int(item.get("duration", 5)) for item in segments)
     if 3 <= total <= 15:
         inputs |= {"multi_prompt": segments, "duration": total}
         if total == 5 and draw(st.booleans()):

@@ -39,8 +39,8 @@ def clean_environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     for entry in Path(site.getsitepackages()[0]).iterdir():
         if NAME not in entry.name and not (packages / entry.name).exists():
             (packages / entry.name).symlink_to(entry)
-    command = [sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-deps", "--python", python, wheel]
-    subprocess.run(command, check=True, capture_output=True)
+    install = [sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-deps"]
+    subprocess.run([*install, "--python", python, wheel], check=True, capture_output=True)
     return folder
 
 
