@@ -66,7 +66,7 @@ async def wait_for_all(triggers: int, span: float, patience: float) -> Waited:
     stored("r", end_time=0.0, submitted_at=0.0)
     started = time.time()
     ids = [request(started, started + chance.uniform(0, span), number) for number in range(triggers)]
-    rows = [stored(id, end_time=started + _DEADLINE_SECONDS, submitted_at=started, **_POLLS) for id in ids]
+    rows = [stored(each, end_time=started + _DEADLINE_SECONDS, submitted_at=started, **_POLLS) for each in ids]
     waited = Waited(started, [], [], triggers, started, started, time.process_time())
 
     async def one(request_id: str, row: str) -> None:
@@ -83,7 +83,7 @@ async def wait_for_all(triggers: int, span: float, patience: float) -> Waited:
         if waited.left >= crowd:
             waited.crowded = time.time()
 
-    tasks = [asyncio.create_task(one(id, row)) for id, row in zip(ids, rows, strict=True)]
+    tasks = [asyncio.create_task(one(each, row)) for each, row in zip(ids, rows, strict=True)]
     _, late = await asyncio.wait(tasks, timeout=patience)
     waited.ended, waited.cpu = time.time(), time.process_time() - waited.cpu
     for task in late:

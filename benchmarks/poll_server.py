@@ -94,7 +94,7 @@ def _response(path: str) -> bytes:
 
 def _answer(path: str) -> dict[str, Any] | None:
     """Return what each API says of what is not over yet; for the HTTP sensor that is a 404."""
-    parts = path.split("?")[0].strip("/").split("/")
+    parts = path.split("?", maxsplit=1)[0].strip("/").split("/")
     match parts:
         case ["v1", "requests", request_id, "status"]:
             return {"request_id": request_id, "status": "in_progress"}

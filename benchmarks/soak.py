@@ -91,8 +91,8 @@ class Soak:
         while len(self.running) < self.triggers:
             now, life = time.time(), random.uniform(*_LIFE_SECONDS)
             self.number += 1
-            id = request(now + life * random.uniform(0, 0.5), now + life, self.number)
-            self.start(stored(id, end_time=now + _DEADLINE_SECONDS, submitted_at=now, max_poll_interval=15.0))
+            request_id = request(now + life * random.uniform(0, 0.5), now + life, self.number)
+            self.start(stored(request_id, end_time=now + _DEADLINE_SECONDS, submitted_at=now, max_poll_interval=15.0))
 
     def start(self, row: str) -> None:
         task = asyncio.create_task(self.one(row))

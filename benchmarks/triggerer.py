@@ -97,7 +97,7 @@ def _runner() -> Any:
     from airflow.sdk.log import configure_logging
 
     # As below a supervisor, but what is logged ends here.
-    nowhere = open(os.devnull, "wb", buffering=0)  # noqa: SIM115
+    nowhere = open(os.devnull, "wb", buffering=0)  # noqa: PTH123, SIM115
     configure_logging(json_output=True, output=nowhere, sending_to_supervisor=True)
     return TriggerRunner()
 

@@ -55,12 +55,13 @@ def _duration(clip: Path) -> str:
 
 
 def _description(clip: Path) -> str:
-    return subprocess.run([_executable(), "-hide_banner", "-i", clip], capture_output=True, text=True).stderr
+    command: list[str | Path] = [_executable(), "-hide_banner", "-i", clip]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
 def _ffmpeg(*arguments: str | Path) -> None:
     done = subprocess.run(
-        [_executable(), "-y", "-nostdin", "-loglevel", "error", *arguments], capture_output=True, text=True
+        [_executable(), "-y", "-nostdin", "-loglevel", "error", *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(f"ffmpeg ended with {done.returncode}: {done.stderr.strip()}")

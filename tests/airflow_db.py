@@ -23,7 +23,7 @@ def skip_without_task_state_store() -> None:
         pytest.skip(_NONE)
 
 
-def states(run: DagRun) -> dict[str, str]:
+def states(run: DagRun) -> dict[str, str | None]:
     """Return the state of each task instance, mapped ones as ``task_id[index]``."""
     named = {
         f"{ti.task_id}[{ti.map_index}]" if ti.map_index >= 0 else ti.task_id: ti.state

@@ -75,13 +75,14 @@ def run_dag(airflow_home: Path) -> Callable[..., DagRun]:
         try:
             from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
         except ImportError:  # Airflow 3.1
-            from airflow.models.dagbag import DagBag, sync_bag_to_db
+            from airflow.models.dagbag import DagBag, sync_bag_to_db  # type: ignore[no-redef]
 
-        DagBundlesManager().sync_bundles_to_db()
+        DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
         bag = DagBag(os.devnull)
         bag.bag_dag(dag)
         sync_bag_to_db(bag, "dags-folder", None)
-        return dag.test(**kwargs)
+        finished: DagRun = dag.test(**kwargs)
+        return finished
 
     return run
 

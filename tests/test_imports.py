@@ -108,6 +108,6 @@ def test_the_provider_info_fits_airflows_schema() -> None:
     import json
     from importlib.resources import files
 
-    from jsonschema import validate
+    from jsonschema import validate  # type: ignore[import-untyped]
 
     validate(get_provider_info(), json.loads((files("airflow") / "provider_info.schema.json").read_text()))

@@ -95,7 +95,13 @@ def test_who_swallows_the_error_fails_all_the_same(tmp_path: Path, workers: list
     (tmp_path / "test_it.py").write_text(SWALLOWS)
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", *workers, "test_it.py"]
     done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert "it tried to connect to 192.0.2.1" in done.stdout
     assert done.returncode == 1

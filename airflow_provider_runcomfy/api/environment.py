@@ -18,7 +18,7 @@ def ca_bundle() -> str:
     """Return the file or folder of certificate authorities: the environment's, else the one of requests."""
     for name in _CA_VARIABLES:
         path = os.environ.get(name)
-        if path and os.path.exists(path):
+        if path and os.path.exists(path):  # noqa: PTH110 - a Path raises where one may not look
             return path
     return str(DEFAULT_CA_BUNDLE_PATH)
 

@@ -19,13 +19,15 @@ _EACH = frozenset({"output", "image", "video", "audio", "generation", "request"}
 _SECONDS_NAMES = ("duration", "duration_seconds", "seconds", "video_length")
 _COUNT_NAMES = ("num_images", "num_outputs", "num_videos", "number_of_images", "batch_size", "image_count", "n")
 _SOUND_NAMES = ("sound", "generate_audio", "enable_audio", "with_audio")
-_AMOUNT = re.compile(r"\$\s?([0-9]{1,6}(?:\.[0-9]{1,6})?)|([0-9]{1,6}(?:\.[0-9]{1,6})?)\s?(?:USD|dollars?)\b", re.I)
+_AMOUNT = re.compile(
+    r"\$\s?([0-9]{1,6}(?:\.[0-9]{1,6})?)|([0-9]{1,6}(?:\.[0-9]{1,6})?)\s?(?:USD|dollars?)\b", re.IGNORECASE
+)
 _CLAUSE = re.compile(r"[;,\n|]|\.\s")
-_SOUND = re.compile(r"sound|audio", re.I)
-_SILENT = re.compile(r"\b(?:no|without|silent|off)\b", re.I)
-_PER_SECOND = re.compile(r"(?:\bper|/)\s?(?:s|sec|second)\b", re.I)
-_ON_TOP = re.compile(r"\+\s?\$?\s?[0-9]|\b(?:adds?|added|additional|extra|surcharge)\b", re.I)
-_NUMBER = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s?(?:s|sec|seconds?)?\s*", re.I)
+_SOUND = re.compile(r"sound|audio", re.IGNORECASE)
+_SILENT = re.compile(r"\b(?:no|without|silent|off)\b", re.IGNORECASE)
+_PER_SECOND = re.compile(r"(?:\bper|/)\s?(?:s|sec|second)\b", re.IGNORECASE)
+_ON_TOP = re.compile(r"\+\s?\$?\s?[0-9]|\b(?:adds?|added|additional|extra|surcharge)\b", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s?(?:s|sec|seconds?)?\s*", re.IGNORECASE)
 _LARGEST_COUNT = 1_000_000
 _LARGEST_USD = 10**9
 

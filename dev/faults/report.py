@@ -39,9 +39,9 @@ class Report:
         with self._timed(name):
             made = make()
             rows = [made] if isinstance(made, Row) else list(made)
-        for row in rows:
-            if row.kills < at_least:
-                row = replace(row, faults=(*row.faults, f"{row.kills} kills, {at_least} were wanted"))
+        for told in rows:
+            too_few = (f"{told.kills} kills, {at_least} were wanted",) if told.kills < at_least else ()
+            row = replace(told, faults=(*told.faults, *too_few))
             self.rows.append(row)
             self.faults += [f"{row.name}: {fault}" for fault in row.faults]
             self._tell(row.name, bool(row.faults))

@@ -32,7 +32,7 @@ def _measure(stage: Stage, name: str, dag_id: str, to_runcomfy: Gate, clips: int
         to_runcomfy.stopping(Stop(is_submit, When.BEFORE, lambda e: post.begin(e.peer_port), times=_EVERY)),
         to_runcomfy.stopping(Stop(is_submit, When.AFTER, lambda e: post.end(e.peer_port), times=_EVERY)),
     ):
-        stage.wait(dag_id, stage.start(dag_id, f"window-{name.split()[-1].lower()}", clips))
+        stage.wait(dag_id, stage.start(dag_id, f"window-{name.rsplit(maxsplit=1)[-1].lower()}", clips))
     counts = [len(span.took) for span in (width, write, post)]
     must = f"{clips} measured"
     if counts != [clips] * 3:

@@ -16,9 +16,10 @@ from airflow_provider_runcomfy.api.errors import InvalidSettingsError, NotSentEr
 from airflow_provider_runcomfy.api.types import RequestState
 from tests.api.answers import accepted, status_of
 from tests.api.callers import MODEL, REQUEST, TOKEN
+from tests.api.clock import Clock
 from tests.api.conftest import CallerOf
 from tests.api.raw_server import RawServer, drip, raw_server, reply, tunnel
-from tests.api.test_client import Clock, client_of
+from tests.api.test_client import client_of
 from tests.tls import Authority
 
 # No resolver knows it: only the proxy can lead there.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pytest
 
@@ -157,7 +157,7 @@ class Peak:
 
     bytes = 0
 
-    def __enter__(self) -> Peak:
+    def __enter__(self) -> Self:
         tracemalloc.start()
         return self
 

@@ -260,6 +260,7 @@ _SCHEMAS = st.dictionaries(st.sampled_from(["a", "b", "prompt"]), _VALUES, min_s
 def test_whatever_the_catalogue_says_inputs_are_checked_or_refused(published: Any, inputs: dict[str, Any]) -> None:
     """Nothing else is raised, and nothing is fetched: a connection to another machine fails the test."""
     schema, said = understood(published), ""
+    found: tuple[Any, ...] | None
     if schema is None:
         return
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,6 +55,10 @@ def result(state: RequestState, error: str | None = None) -> GenerationResult:
     return GenerationResult("r", state, error=error)
 
 
+def about(seconds: float) -> Any:
+    return pytest.approx(seconds)
+
+
 def limited(seconds: float | None) -> RateLimitedError:
     error = RateLimitedError("slow down")
     error.retry_after = seconds
@@ -92,7 +98,7 @@ def test_waiters_that_begin_together_are_spread_over_one_interval_of_theirs(
 ) -> None:
     """As all triggers do when their triggerer is started anew."""
     first = poller(spread=spread, submitted_at=START - waited).first(START, delay=5.0)
-    assert first == Step(STATUS, pytest.approx(5 + spread * interval))
+    assert first == Step(STATUS, about(5 + spread * interval))
 
 
 # --- After a status --------------------------------------------------------------------------------------------------
@@ -103,7 +109,7 @@ def test_waiters_that_begin_together_are_spread_over_one_interval_of_theirs(
     ("waited", "delay"), [(0, 5), (50, 5), (60, 6), (200, 20), (300, 30), (3000, 30)], ids=lambda value: f"{value} s"
 )
 def test_polls_spread_out_as_the_wait_goes_on(state: RequestState, waited: float, delay: float) -> None:
-    assert poller().on_status(status(state), START + waited) == Step(STATUS, pytest.approx(delay))
+    assert poller().on_status(status(state), START + waited) == Step(STATUS, about(delay))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +120,7 @@ def test_who_is_far_back_in_the_queue_is_asked_for_less_often(
     position: int | None, waited: float, delay: float
 ) -> None:
     far_back = RequestStatus("r", RequestState.IN_QUEUE, position)
-    assert poller().on_status(far_back, START + waited) == Step(STATUS, pytest.approx(delay))
+    assert poller().on_status(far_back, START + waited) == Step(STATUS, about(delay))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +145,7 @@ def test_the_pace_of_a_run_counts_from_its_begin_so_that_a_short_one_is_not_wait
         waiting.on_status(status(RequestState.IN_PROGRESS), START + 1030),
         waiting.on_status(status(RequestState.IN_PROGRESS), START + 1100),
     ]
-    assert steps == [Step(STATUS, pytest.approx(delay)) for delay in (30, 30, 5, 7)]
+    assert steps == [Step(STATUS, about(delay)) for delay in (30, 30, 5, 7)]
 
 
 def test_it_knows_when_a_poll_first_saw_the_request_running() -> None:
@@ -157,12 +163,12 @@ def test_it_knows_when_a_poll_first_saw_the_request_running() -> None:
 
 @pytest.mark.parametrize(("spread", "delay"), [(0.0, 4.5), (0.5, 5.0), (1.0, 5.5)])
 def test_the_polls_of_many_waiters_are_spread(spread: float, delay: float) -> None:
-    assert poller(spread=spread).on_status(status(RequestState.IN_QUEUE), START) == Step(STATUS, pytest.approx(delay))
+    assert poller(spread=spread).on_status(status(RequestState.IN_QUEUE), START) == Step(STATUS, about(delay))
 
 
 def test_the_pace_counts_from_the_submit() -> None:
     attached = poller(submitted_at=START - 200)
-    assert attached.on_status(status(RequestState.IN_QUEUE), START) == Step(STATUS, pytest.approx(20))
+    assert attached.on_status(status(RequestState.IN_QUEUE), START) == Step(STATUS, about(20))
 
 
 @pytest.mark.parametrize("given", [0.0, -1.0, 1e-9, 0.05, float("nan"), float("-inf")], ids=str)
@@ -207,15 +213,15 @@ def test_a_final_result_ends_the_wait_at_any_time(answer: GenerationResult, endi
 
 @pytest.mark.parametrize("state", [*WAITING, RequestState.COMPLETED])
 def test_any_other_result_is_waited_for(state: RequestState) -> None:
-    assert poller().on_result(result(state), START) == Step(STATUS, pytest.approx(5))
+    assert poller().on_result(result(state), START) == Step(STATUS, about(5))
 
 
 def test_failed_on_status_is_believed_when_the_result_does_not_say_so_three_times() -> None:
     waiting = poller()
     waiting.on_status(status(RequestState.FAILED), START)
     late = result(RequestState.IN_PROGRESS)
-    assert waiting.on_result(late, START + 1) == Step(RESULT, pytest.approx(5))
-    assert waiting.on_result(late, START + 6) == Step(RESULT, pytest.approx(5))
+    assert waiting.on_result(late, START + 1) == Step(RESULT, about(5))
+    assert waiting.on_result(late, START + 6) == Step(RESULT, about(5))
     assert waiting.on_result(late, START + 11) == Ending(End.FAILED, late, "RunComfy gave no reason")
 
 
@@ -292,7 +298,7 @@ def test_retry_after_is_honoured_and_never_shorter_than_the_interval(
     retry_after: float, spread: float, delay: float
 ) -> None:
     step = poller(spread=spread).on_error(limited(retry_after), STATUS, START)
-    assert step == Step(STATUS, pytest.approx(delay))
+    assert step == Step(STATUS, about(delay))
 
 
 def test_retry_after_does_not_reach_beyond_the_deadline() -> None:
@@ -362,7 +368,7 @@ def test_an_outage_between_two_refusals_is_no_new_token() -> None:
 @pytest.mark.parametrize("left", [0.0, 3.0, 4.9, 30.0], ids=lambda left: f"{left} s left")
 def test_the_last_look_is_at_the_result_and_at_the_deadline(left: float) -> None:
     waiting = poller()
-    assert waiting.on_status(status(RequestState.IN_QUEUE), DEADLINE - left) == Step(RESULT, pytest.approx(left))
+    assert waiting.on_status(status(RequestState.IN_QUEUE), DEADLINE - left) == Step(RESULT, about(left))
     assert waiting.on_result(result(RequestState.IN_QUEUE), DEADLINE) == Ending(End.TIMED_OUT)
 
 
@@ -396,8 +402,8 @@ def test_a_token_refused_at_the_last_look_is_read_once_more_at_once() -> None:
 def test_a_clock_that_is_set_back_does_not_cost_the_look_at_the_deadline() -> None:
     waiting = poller()
     assert waiting.on_status(status(RequestState.IN_QUEUE), DEADLINE) == Step(RESULT, 0.0)
-    assert waiting.on_result(result(RequestState.IN_QUEUE), DEADLINE - 600) == Step(STATUS, pytest.approx(30))
-    assert waiting.on_status(status(RequestState.IN_QUEUE), DEADLINE - 1) == Step(RESULT, pytest.approx(1))
+    assert waiting.on_result(result(RequestState.IN_QUEUE), DEADLINE - 600) == Step(STATUS, about(30))
+    assert waiting.on_status(status(RequestState.IN_QUEUE), DEADLINE - 1) == Step(RESULT, about(1))
     assert waiting.on_result(result(RequestState.IN_QUEUE), DEADLINE) == Ending(End.TIMED_OUT)
 
 
@@ -485,7 +491,7 @@ def test_any_wait(
     elif step.end is End.FAILED and (ask, last) != (RESULT, RequestState.FAILED):
         assert (STATUS, RequestState.FAILED) in seen
     else:
-        kind = CERTAIN[step.end]
+        kind: Any = CERTAIN[step.end]
         assert last is kind if isinstance(kind, RequestState) else isinstance(last, kind)
     if step.end is End.SUCCEEDED:
         assert ask is RESULT

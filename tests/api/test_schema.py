@@ -353,7 +353,7 @@ class TestModelWithoutSchema:
     @pytest.mark.parametrize(
         ("value", "fault"),
         [
-            (datetime.datetime(2026, 1, 2), ("v", "datetime.datetime(2026, 1, 2, 0, 0)", NOT_JSON)),
+            (datetime.datetime(2026, 1, 2), ("v", "datetime.datetime(2026, 1, 2, 0, 0)", NOT_JSON)),  # noqa: DTZ001
             (b"abc", ("v", "b'abc'", NOT_JSON)),
             ({1}, ("v", "{1}", NOT_JSON)),
             (decimal.Decimal("0.5"), ("v", "Decimal('0.5')", NOT_JSON)),
@@ -512,7 +512,7 @@ def valid_inputs(draw: st.DrawFn, model_id: str) -> dict[str, Any]:
     )
     segment = st.fixed_dictionaries({"prompt": PROMPTS}, optional={"duration": DURATIONS})
     segments = draw(st.lists(segment, max_size=5))
-    total = sum(item.get("duration", 5) for item in segments)
+    total = sum(int(item.get("duration", 5)) for item in segments)
     if 3 <= total <= 15:
         inputs |= {"multi_prompt": segments, "duration": total}
         if total == 5 and draw(st.booleans()):

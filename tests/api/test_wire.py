@@ -97,7 +97,11 @@ def test_every_call_names_the_client_and_asks_for_no_compression() -> None:
 )
 def test_what_is_no_model_id_is_refused_before_anything_is_sent(model_id: Any) -> None:
     said = set()
-    for make in (lambda: wire.submit_call(SETTINGS, model_id, {}), lambda: wire.model_call(SETTINGS, model_id)):
+    makes: list[Callable[[], wire.Call]] = [
+        lambda: wire.submit_call(SETTINGS, model_id, {}),
+        lambda: wire.model_call(SETTINGS, model_id),
+    ]
+    for make in makes:
         with pytest.raises(InvalidInputError, match="a model id is letters, digits") as caught:
             make()
         said.add(str(caught.value))
@@ -146,8 +150,9 @@ def test_inputs_that_cannot_be_sent_are_refused_before_anything_is_sent(inputs: 
 
 
 def test_every_fault_that_json_has_with_inputs_is_named_at_once() -> None:
+    inputs: dict[Any, Any] = {"a": {1}, "b": [b"x"], 3: 4}
     with pytest.raises(InvalidInputError) as caught:
-        wire.submit_call(SETTINGS, MODEL, {"a": {1}, "b": [b"x"], 3: 4})
+        wire.submit_call(SETTINGS, MODEL, inputs)
     assert [fault.path for fault in caught.value.faults] == ["a", "b[0]", "inputs[3]"]
 
 
@@ -401,11 +406,11 @@ SPELLINGS = [
     pytest.param(spelt, state, id=f"{spelt!r} on status")
     for state, words in STATES.items()
     for word in words
-    for spelt in {word, word.upper(), word.title(), f" {word}\n", word.replace("_", "-"), word.replace("_", " ")}
+    for spelt in sorted({word, word.upper(), word.title(), f" {word}\n", word.replace("_", "-"), word.replace("_", " ")})
 ]
 
 
-@pytest.mark.parametrize(("word", "state"), sorted(SPELLINGS, key=lambda p: str(p.id)))
+@pytest.mark.parametrize(("word", "state"), SPELLINGS)
 def test_every_spelling_of_a_state_on_status(word: str, state: RequestState) -> None:
     assert wire.parse_status(STATUS, answer(status_of(word))) == RequestStatus(REQUEST, state)
 
@@ -472,7 +477,7 @@ UNUSABLE = [
 def test_an_unusable_answer_to_a_poll_is_no_end(call: wire.Call, status: int, body: object, says: str) -> None:
     parse = wire.parse_status if call is STATUS else wire.parse_result
     with pytest.raises(UnavailableError) as caught:
-        parse(call, answer(body, status))  # type: ignore[operator]
+        parse(call, answer(body, status))
     error = caught.value
     assert type(error) is UnavailableError
     assert (error.retryable, error.request_id, error.money) == (True, REQUEST, Money.NOT_SPENT)
@@ -599,14 +604,15 @@ NAMED_ERRORS = [
     pytest.param({"error": 17}, "17", id="a number"),
     pytest.param({"error": None, "error_message": "No."}, "No.", id="error_message"),
 ]
+NOTHING: tuple[Any, ...] = (None, "", " \n", [], {}, False, 0)
 NO_ERRORS = [
-    *(pytest.param({"error": value}, id=repr(value)) for value in (None, "", " \n", [], {}, False, 0)),
+    *(pytest.param({"error": value}, id=repr(value)) for value in NOTHING),
     pytest.param({"error": {"message": None}}, id="an object of nothing"),
     pytest.param({"error": [None, ""]}, id="a list of nothing"),
     pytest.param({"message": "Done.", "detail": "all is well"}, id="a message"),
     pytest.param({}, id="nothing"),
 ]
-NO_FILES = [None, {}, {"video": None}, {"video": ""}, {"log": VIDEO}, "done", []]
+NO_FILES: list[Any] = [None, {}, {"video": None}, {"video": ""}, {"log": VIDEO}, "done", []]
 
 
 @pytest.mark.parametrize("word", ["completed", "succeeded", "success", "Completed"])

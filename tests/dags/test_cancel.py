@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 
 
 def state_of(sandbox: Sandbox, request_id: str) -> str:
-    return next(request["state"] for request in sandbox.requests() if request["request_id"] == request_id)
+    state: str = next(request["state"] for request in sandbox.requests() if request["request_id"] == request_id)
+    return state
 
 
 def test_one_that_is_gone_keeps_no_other_from_being_cancelled(full: Sandbox) -> None:
@@ -47,7 +48,7 @@ def test_as_a_teardown_it_stops_what_a_failed_task_left(full: Sandbox, run_dag: 
         make = RunComfyGenerateOperator(
             task_id="make", model_id=PRO, inputs=CLIP, timeout=timedelta(seconds=1), **QUICK
         )
-        cancel = RunComfyCancelOperator(task_id="cancel", request_id=make.output["request_id"])
+        cancel = RunComfyCancelOperator(task_id="cancel", request_id=make.output["request_id"])  # type: ignore[index]
         make >> cancel.as_teardown()
 
     run = run_dag(dag)

@@ -45,7 +45,7 @@ def test_the_function_gives_the_inputs_and_the_task_returns_the_result(
     decorator: Any = runcomfy_task if by == "runcomfy_task" else task.runcomfy
     with DAG("decorated", schedule=None) as dag:
 
-        @decorator(model_id=PRO, deferrable=deferrable, **QUICK)
+        @decorator(model_id=PRO, deferrable=deferrable, **QUICK)  # type: ignore[untyped-decorator]
         def clip() -> dict[str, Any]:
             return CLIP
 
@@ -83,7 +83,7 @@ def test_it_chains_and_maps(sandbox: Sandbox, run_dag: RunDag) -> None:
         clips = clip.partial(duration=3).expand(scene=scenes())
         RunComfyRequestSensor(task_id="wait_all", request_id=clips)
         RunComfyCancelOperator.partial(task_id="cancel_each").expand(request_id=clips)
-        last(clip.override(task_id="one")("scene 9", 4)["url"])
+        last(clip.override(task_id="one")("scene 9", 4)["url"])  # type: ignore[index]
 
     run = run_dag(dag)
 
@@ -113,7 +113,7 @@ def test_data_are_not_rendered(sandbox: Sandbox, run_dag: RunDag, by: str, sent:
             return HOSTILE
 
         @task
-        def listed(scene: str, as_kwargs: bool) -> list[Any]:
+        def listed(scene: Any, as_kwargs: bool) -> list[Any]:
             return [{"scene": scene} if as_kwargs else scene]
 
         @runcomfy_task(model_id=PRO, **QUICK)
@@ -319,8 +319,9 @@ def test_a_deferred_one_hands_its_flags_to_the_trigger(full: Sandbox, cancel_on_
     given: Any = runcomfy_task(model_id=PRO, cancel_on_kill=cancel_on_kill, poll_interval=7)(lambda: CLIP)
     with DAG("decorated_trigger", schedule=None) as dag:
         given.override(task_id="clip")()
+    clip: Any = dag.get_task("clip")
     with pytest.raises(TaskDeferred) as deferred:
-        dag.get_task("clip").execute(context_of(TaskInstance(), StateStore()))
+        clip.execute(context_of(TaskInstance(), StateStore()))
 
     arguments = deferred.value.trigger.serialize()[1]
     assert (arguments["cancel_on_kill"], arguments["poll_interval"]) == (cancel_on_kill, 7)

@@ -139,7 +139,7 @@ def test_inputs_may_hold_what_upstream_tasks_return(sandbox: Sandbox, run_dag: R
         def seconds() -> dict[str, int]:
             return {"each": 3}
 
-        scenes = [{"prompt": title(), "duration": seconds()["each"]}]
+        scenes = [{"prompt": title(), "duration": seconds()["each"]}]  # type: ignore[index]
         RunComfySubmitOperator(
             task_id="submit", model_id=PRO, inputs={"prompt": title(), "duration": 3, "multi_prompt": scenes}
         )
@@ -171,7 +171,7 @@ def test_upstream_data_are_taken_as_they_are_but_for_expand_kwargs(
             return {**CLIP, "prompt": "{{ 6 * 7 }}"}
 
         @task
-        def listed(inputs: dict[str, Any], as_kwargs: bool) -> list[dict[str, Any]]:
+        def listed(inputs: Any, as_kwargs: bool) -> list[dict[str, Any]]:
             return [{"inputs": inputs} if as_kwargs else inputs]
 
         made: dict[str, Any] = {"task_id": "make", "model_id": PRO, **QUICK}

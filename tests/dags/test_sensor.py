@@ -137,7 +137,8 @@ def test_a_skip_instead_of_a_failure_is_the_same_in_every_mode_and_says_why(
     sandbox.add_fault("fail", error="the model fell over")
     with DAG("soft", schedule=None) as dag:
         submit = RunComfySubmitOperator(task_id="submit", model_id=PRO, inputs=CLIP)
-        RunComfyRequestSensor(task_id="wait", request_id=submit.output, deferrable=deferrable, **SOON, **{flag: True})
+        softly: dict[str, Any] = {flag: True}
+        RunComfyRequestSensor(task_id="wait", request_id=submit.output, deferrable=deferrable, **SOON, **softly)
 
     run = run_dag(dag)
 

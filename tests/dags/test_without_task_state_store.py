@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(has_task_state_store, reason="this Airflow has a task state store; see `make test-floor`"),
 ]
 
-RETRIED = {"retries": 2, "retry_delay": timedelta(seconds=0)}
+RETRIED: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=0)}
 
 
 @pytest.mark.parametrize(

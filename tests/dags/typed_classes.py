@@ -42,7 +42,9 @@ generate = RunComfyGenerateOperator(
 )
 RunComfyGenerateOperator.partial(task_id="each", model_id="a/model").expand(inputs=[SCENE, SCENE])
 RunComfyRequestSensor(task_id="wait", request_id=submit.output, timeout=600, mode="reschedule", soft_fail=True)
-RunComfyCancelOperator(task_id="cancel", request_id=generate.output).as_teardown()
+# Airflow's XComArg does not say that it can be indexed, which its documentation does.
+by_key = generate.output["request_id"]  # type: ignore[index]
+RunComfyCancelOperator(task_id="cancel", request_id=by_key).as_teardown()
 to_s3 = RunComfyToS3Operator(
     task_id="to_s3", request_id=generate.output, s3_bucket="clips", extra_args={"StorageClass": "STANDARD_IA"}
 )

@@ -36,7 +36,12 @@ def test_a_yes_beforehand_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_without_anybody_to_ask_it_refuses(tmp_path: Path) -> None:
     done = subprocess.run(
-        [*DEMO, tmp_path / "demo"], env=demo_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [*DEMO, tmp_path / "demo"],
+        env=demo_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert "about 1.72 USD" in done.stdout
@@ -54,7 +59,7 @@ def test_any_answer_but_yes_refuses(answer: bytes, tmp_path: Path) -> None:
     terminal, stdin = pty.openpty()
     os.write(terminal, answer)
     done = subprocess.run(
-        [*DEMO, tmp_path / "demo"], env=demo_environment(), stdin=stdin, capture_output=True, text=True
+        [*DEMO, tmp_path / "demo"], env=demo_environment(), stdin=stdin, capture_output=True, text=True, check=False
     )
     os.close(terminal)
     os.close(stdin)

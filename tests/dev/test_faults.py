@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from dev.faults.campaign import SCHEDULER, TASK, TRIGGERER, Deck
+from dev.faults.campaign import TASK, Deck
+from dev.faults.components import SCHEDULER, TRIGGERER
 from dev.faults.database import Database
 from dev.faults.marking_cases import RUNNING, Case, cases
 from dev.faults.secrecy import search, what_it_overlooks

@@ -361,7 +361,7 @@ def _(stage: Stage) -> None:
     stage.files.has("r-1", File(LARGE, halt=halt))
     copy = stage.folder.operator()
     with ThreadPoolExecutor(1) as worker:
-        under_way = worker.submit(copy.execute, {})  # type: ignore[typeddict-item]
+        under_way = worker.submit(copy.execute, {})
         try:
             assert halt.reached.wait(30)
             copy.on_kill()

@@ -42,7 +42,7 @@ class Stage:
         """A sandbox whose generations take no time."""
         return self.connect(run_seconds=0)
 
-    def connect(self, **seconds: float) -> Sandbox:
+    def connect(self, **seconds: Any) -> Sandbox:
         """Run a sandbox, and let the connection lead to it."""
         sandbox = self._stack.enter_context(running_sandbox(**{"queue_seconds": 0, **seconds}))
         self.set_connection(connection_to(sandbox))
@@ -84,7 +84,7 @@ class Stage:
 
     def copy(self, **given: Any) -> Any:
         """Run a copy of request r-1."""
-        return self.folder.operator(**given).execute({})  # type: ignore[typeddict-item]
+        return self.folder.operator(**given).execute({})
 
 
 Produce = Callable[[Stage], object]

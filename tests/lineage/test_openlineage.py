@@ -113,7 +113,8 @@ def test_a_transfer_that_failed_tells_what_it_was_to_copy() -> None:
 
 @pytest.mark.parametrize("unknown", ["model_id", "state", "cost_usd"])
 def test_what_a_transfer_does_not_know_leaves_what_was_told_of_the_request_before(unknown: str) -> None:
-    facts = Facts((replace(REQUEST, **{unknown: None}),), namespace=NAMESPACE)
+    nothing: dict[str, Any] = {unknown: None}
+    facts = Facts((replace(REQUEST, **nothing),), namespace=NAMESPACE)
     assert of_copies(facts)["inputs"] == [{"namespace": NAMESPACE, "name": "requests/r-1"}]
 
 

@@ -38,7 +38,7 @@ class TestKillDuringTheSubmit:
         self.after_kill: Callable[[str], None] = lambda call: None
         self.make = RunComfyGenerateOperator(task_id="make", model_id=PRO, inputs=SHORT)
 
-    def fails(self, kind: type[Exception]) -> str:
+    def fails(self, kind: type[BaseException]) -> str:
         with pytest.raises(kind) as caught:
             self.make.execute(context_of(TaskInstance(), self.store))
         return str(caught.value)

@@ -7,6 +7,7 @@ import ssl
 import struct
 import threading
 from contextlib import suppress
+from typing import Self
 from urllib.parse import urlsplit
 
 
@@ -30,7 +31,7 @@ class Cutter:
         self.endpoint = f"http{'s' if tls else ''}://127.0.0.1:{self._listening.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def __enter__(self) -> Cutter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

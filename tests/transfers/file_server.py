@@ -168,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
                     if file.drip.wait(0.02):
                         return
             elif file.chunked:
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), bytes(piece)))
             else:
                 self.wfile.write(piece)
             file.sent += len(piece)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG
@@ -19,7 +20,7 @@ from tests.transfers.targets.s3 import S3Target
 pytestmark = pytest.mark.slow
 
 CLIP = {"prompt": "a paper boat on a rainy street", "duration": 3, "sound": False}
-MAKE = {"deferrable": False, "poll_interval": 0.1, "max_poll_interval": 0.1}
+MAKE: dict[str, Any] = {"deferrable": False, "poll_interval": 0.1, "max_poll_interval": 0.1}
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def sandbox(seaweed: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> Iterator[San
 def test_results_flow_from_mapped_generations_into_mapped_copies_and_into_one(
     sandbox: Sandbox, run_dag: RunDag, bucket: S3Target
 ) -> None:
-    given = {"s3_bucket": "{{ params.bucket }}", "aws_conn_id": "{{ 'aws_' + 'default' }}"}
+    given: dict[str, Any] = {"s3_bucket": "{{ params.bucket }}", "aws_conn_id": "{{ 'aws_' + 'default' }}"}
     with DAG("copy_mapped", schedule=None, params={"bucket": bucket.name, "prefix": bucket.prefix}) as dag:
         make = RunComfyGenerateOperator.partial(task_id="make", inputs=CLIP, **MAKE).expand(model_id=[PRO, STANDARD])
         RunComfyToS3Operator.partial(

@@ -422,7 +422,8 @@ class TestParameters:
             impersonation_chain=["{{ x }}@a", "b"],
             runcomfy_conn_id="{{ x }}_runcomfy",
         )
-        operator.render_template_fields({"x": "team"})
+        context: Any = {"x": "team"}
+        operator.render_template_fields(context)
         assert {name: getattr(operator, name) for name in operator.template_fields} == {
             "request_id": "team",
             "bucket_name": "team-videos",

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import structlog
 
+from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
 from airflow_provider_runcomfy.sandbox.server import Sandbox
-from airflow_provider_runcomfy.triggers import shared
 from airflow_provider_runcomfy.triggers.wait import Wait
 from airflow_provider_runcomfy.waiting import Progress
 from tests.triggers.waiting import a_trigger, events_of, submit
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.usefixtures("polls_at_once")
 def sessions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The hooks of the sessions that have been closed."""
     closed: list[Any] = []
-    close = shared.RunComfyAsyncHook.close
+    close = RunComfyAsyncHook.close
 
     async def noted(hook: Any) -> None:
         await close(hook)
         closed.append(hook)
 
-    monkeypatch.setattr(shared.RunComfyAsyncHook, "close", noted)
+    monkeypatch.setattr(RunComfyAsyncHook, "close", noted)
     return closed
 
 

@@ -17,15 +17,15 @@ from airflow_provider_runcomfy.triggers import progress_xcom
 from airflow_provider_runcomfy.triggers.progress_xcom import ProgressOnWorker, ProgressXCom, tell_ends
 from tests.triggers.waiting import a_trigger, events_of, submit
 
-UNMAPPED = SimpleNamespace(dag_id="d", run_id="r", task_id="clip", map_index=None)
-THIRD = SimpleNamespace(dag_id="d", run_id="r", task_id="clip", map_index=3)
+UNMAPPED: Any = SimpleNamespace(dag_id="d", run_id="r", task_id="clip", map_index=None)
+THIRD: Any = SimpleNamespace(dag_id="d", run_id="r", task_id="clip", map_index=3)
 
 
 class Supervisor:
     """Keeps what the triggerer's supervisor is asked to write."""
 
     def __init__(self) -> None:
-        self.written: list[SetXCom] = []
+        self.written: list[Any] = []
         self.error: Exception | None = None
 
     async def asend(self, message: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_runcomfy.api import polling
 from airflow_provider_runcomfy.api.settings import Settings
+from airflow_provider_runcomfy.hooks.runcomfy import RunComfyAsyncHook
 from airflow_provider_runcomfy.sandbox.server import Sandbox
 from airflow_provider_runcomfy.triggers import shared, throttle
 from airflow_provider_runcomfy.triggers.runcomfy import RunComfyRequestTrigger
@@ -19,6 +20,7 @@ from airflow_provider_runcomfy.waiting import Progress
 from tests.runcomfy import CONNECTION_VARIABLE, TOKEN, connection_to, count
 from tests.triggers.waiting import a_trigger, events_of, submit
 
+WAIT: Any = SimpleNamespace(task_id="wait")
 pytestmark = pytest.mark.usefixtures("polls_at_once")
 
 
@@ -100,7 +102,7 @@ async def test_a_token_that_is_replaced_while_waiting_is_read_again(
     # Another trigger holds the shared connection with the revoked token while the row is mended.
     async with shared.shared_connection("runcomfy_default") as connection:
         with pytest.raises(Exception, match="400004"):
-            await connection.ask(request_id, shared.Ask.STATUS)
+            await connection.ask(request_id, polling.Ask.STATUS)
         monkeypatch.setenv(CONNECTION_VARIABLE, connection_to(sandbox))
 
         [event] = await events_of(trigger)
@@ -152,14 +154,14 @@ async def test_a_connection_that_is_deleted_is_waited_for_together(
     monkeypatch.delenv(CONNECTION_VARIABLE)
     monkeypatch.delenv("RUNCOMFY_TOKEN", raising=False)
     readings = 0
-    read = shared.RunComfyAsyncHook._settings
+    read = RunComfyAsyncHook._settings
 
     async def counted(hook: Any) -> Settings:
         nonlocal readings
         readings += 1
         return await read(hook)
 
-    monkeypatch.setattr(shared.RunComfyAsyncHook, "_settings", counted)
+    monkeypatch.setattr(RunComfyAsyncHook, "_settings", counted)
     waiting = asyncio.gather(*(events_of(a_trigger(request_id)) for request_id in ids))
     await asyncio.sleep(1)
     # Each that was under way when the first met it, and from then on one now and then.
@@ -234,7 +236,7 @@ async def test_only_a_task_that_is_over_for_good_cancels_its_request(
 
     monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy.state_of", found)
     trigger = a_trigger(queued, cancel_on_kill=True)
-    trigger.task_instance = SimpleNamespace(task_id="wait")
+    trigger.task_instance = WAIT
 
     await trigger.on_kill()
 
@@ -275,7 +277,7 @@ async def test_a_kill_is_carried_out_although_airflow_cancels_it_every_second(
 
     monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy.state_of", found)
     trigger = a_trigger(queued, cancel_on_kill=True)
-    trigger.task_instance = SimpleNamespace(task_id="wait")
+    trigger.task_instance = WAIT
     kill = asyncio.create_task(trigger.on_kill())
     await asked.wait()
     for _ in range(3):

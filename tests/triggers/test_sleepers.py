@@ -27,12 +27,12 @@ class Clock(asyncio.SelectorEventLoop):
     @property
     def due(self) -> list[float]:
         """When each timer is due."""
-        return [timer.when() for timer in self._scheduled if not timer.cancelled()]
+        return [timer.when() for timer in self._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
 
     def _run_once(self) -> None:
-        if not self._ready and self.due:
+        if not self._ready and self.due:  # type: ignore[attr-defined]
             self.now = max(self.now, min(self.due))
-        super()._run_once()
+        super()._run_once()  # type: ignore[misc]
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

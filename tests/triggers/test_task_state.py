@@ -20,7 +20,7 @@ class Supervisor:
     """Answers as the triggerer's supervisor does: with a message for each kind of question."""
 
     def __init__(self, states: Any, runs: Any) -> None:
-        self.answers = {GetTaskStates: states, GetDRCount: runs}
+        self.answers: dict[Any, Any] = {GetTaskStates: states, GetDRCount: runs}
         self.asked: list[Any] = []
 
     async def asend(self, message: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 from hypothesis import given
@@ -189,7 +189,7 @@ def test_after_an_outage_the_crowd_comes_back_faster_and_faster(crowd: int, seco
     assert throttle.rate(1.0 + seconds) == pytest.approx(rate)
 
 
-def server(*, window: bool, limit: int) -> Iterator[bool]:
+def server(*, window: bool, limit: int) -> Generator[bool, float, None]:
     """Take the time of each call by ``send`` and say whether it is one too many."""
     recent: deque[float] = deque()
     refused = False

@@ -22,7 +22,7 @@ PROMPTS = [
 ]
 SHAPES = ["16:9", "9:16", "1:1", "16:9"]
 MADE_IN_THE_FORM = "made_in_the_form"
-QUICK = {"poll_interval": 1.0, "max_poll_interval": 2.0}
+QUICK: dict[str, Any] = {"poll_interval": 1.0, "max_poll_interval": 2.0}
 
 with DAG("clips", schedule=None, default_args={"retries": 0}) as clips:
     inputs = [

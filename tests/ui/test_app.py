@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -71,9 +71,9 @@ def run_id(airflow_home: Any, dag: DAG) -> str:
     try:
         from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     except ImportError:  # Airflow 3.1
-        from airflow.models.dagbag import DagBag, sync_bag_to_db
+        from airflow.models.dagbag import DagBag, sync_bag_to_db  # type: ignore[no-redef]
 
-    DagBundlesManager().sync_bundles_to_db()
+    DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
     bag = DagBag(os.devnull)
     bag.bag_dag(dag)
     sync_bag_to_db(bag, "dags-folder", None)
@@ -96,7 +96,7 @@ def signed_in(served: TestClient, role: str | None) -> dict[str, str]:
 
 
 @pytest.fixture
-def viewer(served: TestClient) -> Iterator[Any]:
+def viewer(served: TestClient) -> Callable[..., Any]:
     def get(*parts: str, query: str = "") -> Any:
         path = "/".join(quote(part, safe="") for part in parts)
         return served.get(f"/runcomfy/{path}{query}", headers=signed_in(served, "VIEWER"))

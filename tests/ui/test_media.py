@@ -46,12 +46,13 @@ def the_file(facts: RunFacts) -> File:
 def _connections(monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = {"region_name": "eu-west-1", "endpoint_url": "http://127.0.0.1:9000"}
     path_style = {"config_kwargs": {"s3": {"addressing_style": "path"}}}
-    for name, conn in {
+    connections: dict[str, dict[str, Any]] = {
         "aws_clips": {"login": "key", "password": "secret", "extra": {"region_name": "eu-west-1"}},
         "aws_here": {"login": "key", "password": "secret", "extra": {**endpoint, **path_style}},
         "aws_role_of_the_server": {"extra": {"region_name": "eu-west-1"}},
         "aws_default": {"login": "default-key", "password": "secret", "extra": {"region_name": "eu-west-1"}},
-    }.items():
+    }
+    for name, conn in connections.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps({"conn_type": "aws", **conn}))
 
 
