@@ -109,10 +109,9 @@ def difference(was: Sequence[str], becomes: Sequence[str]) -> tuple[str, str]:
 
 def summary(modules: Sequence[str], mutants: Sequence[Mutant]) -> list[str]:
     """Return the table: a line for each module, and one for all."""
-    lines = [f"{'module':28}{'changes':>9}{'killed':>9}{'timed out':>11}{'survived':>10}{'noticed':>10}"]
-    for module in modules:
-        lines.append(_line(module, [mutant for mutant in mutants if mutant.change.module == module]))
-    return [*lines, _line("all", mutants)]
+    head = f"{'module':28}{'changes':>9}{'killed':>9}{'timed out':>11}{'survived':>10}{'noticed':>10}"
+    lines = (_line(module, [mutant for mutant in mutants if mutant.change.module == module]) for module in modules)
+    return [head, *lines, _line("all", mutants)]
 
 
 def _line(name: str, mutants: Sequence[Mutant]) -> str:

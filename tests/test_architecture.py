@@ -46,7 +46,8 @@ class Finder(ast.NodeVisitor):
 
     def visit_If(self, node: ast.If) -> None:
         if "TYPE_CHECKING" not in ast.unparse(node.test):
-            return self.generic_visit(node)
+            self.generic_visit(node)
+            return None
         self._found = self.types
         self._visit_all(node.body)
         self._found = self.run

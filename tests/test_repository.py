@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from airflow_provider_runcomfy import __version__
 from tests.docs.tables import docs, rows_of

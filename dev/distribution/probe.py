@@ -51,7 +51,7 @@ def decorator() -> str:
     """Return what ``@task.runcomfy`` makes of a function."""
     from airflow.sdk import DAG, task
 
-    with DAG("decorated") as dag:
+    with DAG("decorated", schedule=None) as dag:
 
         @task.runcomfy(model_id=_MODEL)
         def clip() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,9 +11,8 @@ import pytest
 from airflow_provider_runcomfy.api import answers
 
 
-def response(*, chunked: bool = False, **headers: str) -> Any:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return SimpleNamespace(headers=named, raw=SimpleNamespace(chunked=chunked))
+def response(headers: Mapping[str, str] | None = None, *, chunked: bool = False) -> Any:
+    return SimpleNamespace(headers=headers or {}, raw=SimpleNamespace(chunked=chunked))
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def response(*, chunked: bool = False, **headers: str) -> Any:
      ("1_0", False, None), ("\u0665", False, None), ("\u00b2", False, None)],
 )  # fmt: skip
 def test_the_length_of_an_answer(value: str, chunked: bool, size: int | None) -> None:
-    assert answers.length(response(Content_Length=value, chunked=chunked)) == size
+    assert answers.length(response({"Content-Length": value}, chunked=chunked)) == size
 
 
 def test_an_answer_without_a_length_has_none() -> None:
@@ -30,10 +30,10 @@ def test_an_answer_without_a_length_has_none() -> None:
 
 @pytest.mark.parametrize(
     ("headers", "encoded"),
-    [({}, False), ({"Content_Encoding": " Identity "}, False), ({"Content_Encoding": "gzip"}, True)],
+    [({}, False), ({"Content-Encoding": " Identity "}, False), ({"Content-Encoding": "gzip"}, True)],
 )
 def test_whether_an_answer_is_compressed(headers: dict[str, str], encoded: bool) -> None:
-    assert answers.is_encoded(response(**headers)) is encoded
+    assert answers.is_encoded(response(headers)) is encoded
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_whether_an_answer_is_compressed(headers: dict[str, str], encoded: bool)
     ],
 )
 def test_which_part_of_a_file_an_answer_has(value: str, start_and_total: tuple[int, int | None]) -> None:
-    assert answers.start_and_total(response(Content_Range=value)) == start_and_total
+    assert answers.start_and_total(response({"Content-Range": value})) == start_and_total
 
 
 def test_an_answer_that_does_not_say_which_part_it_is() -> None:
@@ -57,4 +57,4 @@ def test_an_answer_that_does_not_say_which_part_it_is() -> None:
 
 @pytest.mark.parametrize(("value", "total"), [("bytes */10", 10), ("bytes 5-9/10", None), ("bytes */*", None)])
 def test_how_large_a_file_is_that_has_no_such_part(value: str, total: int | None) -> None:
-    assert answers.total_of_refusal(response(Content_Range=value)) == total
+    assert answers.total_of_refusal(response({"Content-Range": value})) == total

@@ -134,7 +134,7 @@ def test_who_is_far_back_in_the_queue_is_asked_for_less_often(
     ids=["first in the queue", "in the queue", "running", "running, with a place"],
 )
 def test_who_has_nobody_ahead_is_asked_for_at_the_shortest_interval(answer: RequestStatus) -> None:
-    assert poller(poll_interval=0.5).on_status(answer, START) == Step(STATUS, pytest.approx(0.5))
+    assert poller(poll_interval=0.5).on_status(answer, START) == Step(STATUS, about(0.5))
 
 
 def test_the_pace_of_a_run_counts_from_its_begin_so_that_a_short_one_is_not_waited_for_long() -> None:

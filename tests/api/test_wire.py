@@ -406,7 +406,9 @@ SPELLINGS = [
     pytest.param(spelt, state, id=f"{spelt!r} on status")
     for state, words in STATES.items()
     for word in words
-    for spelt in sorted({word, word.upper(), word.title(), f" {word}\n", word.replace("_", "-"), word.replace("_", " ")})
+    for spelt in sorted(
+        {word, word.upper(), word.title(), f" {word}\n", word.replace("_", "-"), word.replace("_", " ")}
+    )
 ]
 
 

@@ -17,7 +17,8 @@ from airflow_provider_runcomfy.exceptions import (
     RunComfyRetryableError,
     UnknownSubmissionError,
 )
-from airflow_provider_runcomfy.submission import Obtained, Order, obtain
+from airflow_provider_runcomfy.order import Order
+from airflow_provider_runcomfy.submission import Obtained, obtain
 from tests.submission.account import Hook, resending
 from tests.submission.parts import context_of
 from tests.submission.task import Task
