@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("readme_renderer", reason="what `make dist` needs is in .venv alone")
+
 from dev.distribution import probe
 from dev.distribution.build import Built, differences
 from dev.distribution.contents import EXTRAS, NEEDED, PACKAGE, description_of, sdist_faults, wheel_faults

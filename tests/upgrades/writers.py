@@ -21,6 +21,7 @@ from airflow_provider_runcomfy.transfers.store import SHA256
 from airflow_provider_runcomfy.triggers import progress_xcom
 from airflow_provider_runcomfy.triggers.events import to_event
 from airflow_provider_runcomfy.triggers.runcomfy import RunComfyRequestTrigger
+from tests.airflow_db import skip_without_task_state_store
 from tests.runcomfy import PRO
 from tests.submission import parts
 from tests.transfers.state_store import StateStore
@@ -70,6 +71,7 @@ def record() -> Samples:
 
 
 def _kept(record: Record) -> dict[str, Any]:
+    skip_without_task_state_store()
     store = parts.StateStore()
     TaskStateStore(store, max_tries=2).write(record)  # type: ignore[arg-type]
     return {key: store.get(key) for key in store.texts}
