@@ -244,6 +244,26 @@ async def test_only_a_task_that_is_over_for_good_cancels_its_request(
     assert became == ("cancelled" if cancelled else "in_queue")
 
 
+async def test_a_kill_cancels_the_others_where_one_could_not_be_cancelled(
+    full: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(full)
+    queued = [submit(full), submit(full)]
+    full.add_fault("status", code=503, calls=["cancel"], times=1)
+
+    async def found(task_instance: Any) -> str | None:
+        return "failed"
+
+    monkeypatch.setattr("airflow_provider_runcomfy.triggers.runcomfy.state_of", found)
+    trigger = a_trigger(queued, cancel_on_kill=True)
+    trigger.task_instance = WAIT
+
+    await trigger.on_kill()
+
+    became = {request["request_id"]: request["state"] for request in full.requests()}
+    assert [became[request_id] for request_id in queued] == ["in_queue", "cancelled"]
+
+
 async def test_with_the_flag_off_nothing_is_asked_and_nothing_cancelled(full: Sandbox) -> None:
     submit(full)
     queued = submit(full)

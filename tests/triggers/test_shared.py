@@ -115,6 +115,24 @@ async def test_a_limit_is_logged_once_however_many_meet_it(
     assert "limits the calls through connection 'runcomfy_default' (HTTP 429)" in line
 
 
+async def test_the_end_of_a_limit_is_logged_once(
+    full: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    request_id = submit(full)
+    full.add_fault("status", code=429, times=1)
+    async with shared.shared_connection("runcomfy_default") as connection:
+        with pytest.raises(RateLimitedError):
+            await connection.ask(request_id, Ask.STATUS)
+        await connection.ask(request_id, Ask.STATUS)
+        monkeypatch.setattr(connection._throttle, "is_over", lambda now: True)
+        await connection.ask(request_id, Ask.STATUS)
+        await connection.ask(request_id, Ask.STATUS)
+
+    said = [record.getMessage() for record in caplog.records if "limits the calls" in record.getMessage()]
+    assert said[1:] == ["RunComfy no longer limits the calls through connection 'runcomfy_default'."]
+
+
 async def test_a_changed_connection_is_seen_in_time_without_losing_a_call(
     full: Sandbox, monkeypatch: pytest.MonkeyPatch, readings: list[str]
 ) -> None:
