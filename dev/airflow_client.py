@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import requests
 from requests.adapters import HTTPAdapter
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 from urllib3.util import Retry
 
 
@@ -85,9 +87,17 @@ class AirflowClient:
         self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        """Start a run with ``conf`` as its params, and return its run id."""
-        run = self._call("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
-        return str(run["dag_run_id"])
+        """
+        Start a run with ``conf`` as its params, and return its run id.
+
+        Airflow gives up where others keep its SQLite database busy; the id is ours: to ask again makes no second run.
+        """
+        run_id = f"manual__{uuid4().hex}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}}
+        again = Retrying(
+            retry=retry_if_exception(_is_busy), stop=stop_after_attempt(5), wait=wait_fixed(1), reraise=True
+        )
+        return str(again(self._call, "POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
     def run_ids(self, dag_id: str) -> list[str]:
         """Return the ids of the Dag's runs, oldest first."""
@@ -205,6 +215,11 @@ class AirflowClient:
         if not answer.ok:
             raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:500]}", response=answer)
         return dict(answer.json() or {}) if answer.content else {}
+
+
+def _is_busy(error: BaseException) -> bool:
+    answer = error.response if isinstance(error, requests.HTTPError) else None
+    return answer is not None and answer.status_code == 500 and "Database error" in answer.text
 
 
 def _path(key: TaskKey, run_id: str) -> str:
