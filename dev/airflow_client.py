@@ -199,7 +199,8 @@ class AirflowClient:
             events += [
                 StateEvent(_key(row), row["event"], datetime.fromisoformat(row["when"])) for row in page["event_logs"]
             ]
-        return sorted(events, key=lambda event: event.when)
+        # That somebody asked for the run is an event, too, and one of no task.
+        return sorted((event for event in events if event.key.task_id), key=lambda event: event.when)
 
     def headers(self) -> dict[str, str]:
         """Return the headers of an authenticated call."""
