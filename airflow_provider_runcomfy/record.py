@@ -21,7 +21,7 @@ _LONGEST_TEXTS = (2000, 500, 100)
 _LARGEST_INPUTS = 8 << 10
 _LARGEST_RECORD = 56 << 10
 _DEEPEST = 50
-# What Airflow's supervisor, and most databases, can hold.
+# Of whole ones: what Airflow's supervisor, and most databases, can hold.
 _LARGEST_NUMBER = 2**63 - 1
 _EXPIRED = "RunComfy does not have it any more"
 # A name or password in a URL, whatever its scheme.
@@ -197,7 +197,7 @@ def _read_submission(index: int, item: Any) -> Submission:
 
 
 def _is_whole_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
 
 
 def _is_number(value: Any) -> bool:
@@ -265,7 +265,7 @@ def _readable(value: Any, depth: int, longest: int) -> Any:
         return {_readable_text(key, longest): _readable(item, depth - 1, longest) for key, item in value.items()}
     if isinstance(value, list) and depth:
         return [_readable(item, depth - 1, longest) for item in value]
-    if value is None or isinstance(value, bool) or (_is_number(value) and abs(value) <= _LARGEST_NUMBER):
+    if value is None or isinstance(value, bool) or _is_number(value):
         return value
     return _readable_text(short_repr(value), longest)
 

@@ -120,6 +120,7 @@ def test_any_json_is_a_record_or_malformed(data: Any) -> None:
         ),
         pytest.param({**STORED, "max_tries": True}, "max_tries is no whole number", id="max_tries true"),
         pytest.param({**STORED, "max_tries": 1.0}, "max_tries is no whole number", id="max_tries 1.0"),
+        pytest.param({**STORED, "max_tries": 2**63}, "max_tries is no whole number", id="max_tries beyond 64 bits"),
         pytest.param(
             {**STORED, "submissions": [None]}, "submissions[0] has not the fields of a submission", id="no object"
         ),
@@ -146,6 +147,11 @@ def test_any_json_is_a_record_or_malformed(data: Any) -> None:
             stored(submitted_at="now"),
             "submissions[0]: submitted_at, deadline, cost_usd must be numbers",
             id="a time in words",
+        ),
+        pytest.param(
+            stored(submitted_at=10**400),
+            "submissions[0]: submitted_at, deadline, cost_usd must be numbers",
+            id="a time that no float holds",
         ),
         pytest.param(stored(detail=1), "submissions[0]: detail must be text", id="detail"),
         pytest.param(stored(outcome="lost"), "submissions[0]: unknown outcome 'lost'", id="unknown outcome"),

@@ -270,10 +270,11 @@ def _sum_faults(inputs: dict[str, Any], schema: Mapping[str, Any]) -> Iterator[F
 
     A duration that is not given counts as its default (inference).
     """
-    segments = inputs.get("multi_prompt")
+    segments, fields = inputs.get("multi_prompt"), schema["properties"]
     if not isinstance(segments, list) or not segments or not all(isinstance(segment, dict) for segment in segments):
         return
-    fields = schema["properties"]
+    if "multi_prompt" not in fields:
+        return
     default = fields["multi_prompt"]["items"]["properties"]["duration"]["default"]
     durations = [segment.get("duration", default) for segment in segments]
     total = inputs.get("duration", fields["duration"]["default"])

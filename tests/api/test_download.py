@@ -215,7 +215,7 @@ def _changes(**changes: object) -> Callable[[File, int], None]:
     def change(file: File, answer: int) -> None:
         if answer == 2:
             for name, value in changes.items():
-                setattr(file, name, value)
+                setattr(file, name, deepcopy(value))
 
     return change
 

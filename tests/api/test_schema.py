@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from jinja2 import Environment
 from jinja2.nativetypes import NativeEnvironment
 
+from airflow_provider_runcomfy.api import schemas
 from airflow_provider_runcomfy.api.errors import Fault, InvalidInputError, Money
 from airflow_provider_runcomfy.api.schema import check_inputs, check_model_id, input_schema, known_models
 
@@ -48,6 +49,11 @@ class TestPackagedSchemas:
 
     def test_of_another_model_is_none(self) -> None:
         assert input_schema(OTHER) is None
+
+    def test_may_be_of_a_model_without_segments(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(schemas, "load", {OTHER: {"type": "object", "properties": {"prompt": {}}}}.get)
+        fault = "multi_prompt: got [{}]; no such field: did you mean prompt?"
+        assert [str(found) for found in refused(OTHER, {"prompt": "a", "multi_prompt": [{}]}).faults] == [fault]
 
     @pytest.mark.parametrize("model_id", [PRO.upper(), "", "..", "../schemas/" + PRO, PRO + ".json"])
     def test_are_found_by_their_exact_id_only(self, model_id: str) -> None:
