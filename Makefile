@@ -101,7 +101,7 @@ dist: $(STAMP) ## Build the commit's wheel and sdist into dist/, check them, ins
 	@exec $(BIN)/python -m dev.distribution $(if $(EXTRAS),--extras=$(EXTRAS))
 
 pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade everything)
-	$(RESOLVE) --group dev --group browser --group docs --group lineage --group release -o requirements/dev.txt
+	$(RESOLVE) --group dev --group browser --group docs --group lineage --group checks --group release -o requirements/dev.txt
 	$(RESOLVE) --group dev --group lineage requirements/airflow-3.1.in -o requirements/airflow-3.1.txt
 	$(RESOLVE) --group dev --group lineage requirements/airflow-3.2.in -o requirements/airflow-3.2.txt
 	$(RESOLVE) --extra openlineage --resolution lowest-direct -c requirements/airflow-3.1.in requirements/lowest.in \
