@@ -34,7 +34,7 @@ class CatalogueCache:
             file = self._file(base_url, model_id)
             if not self._is_ours() or file.stat().st_size > _MAX_BYTES:
                 return None
-            kept = json.loads(file.read_text(encoding="utf-8"))
+            kept = json.loads(file.read_bytes())
             age, entry = self._clock() - kept["time"], dict[str, Any](kept["entry"])
             is_it = (kept["base_url"], entry["model_id"]) == (base_url, model_id)
             return entry if is_it and 0 <= age < MAX_AGE_SECONDS else None
@@ -50,7 +50,7 @@ class CatalogueCache:
             text = json.dumps({"base_url": base_url, "time": self._clock(), "entry": entry})
             with tempfile.TemporaryDirectory(dir=self._folder) as folder:
                 part = Path(folder, "part")
-                part.write_text(text, encoding="utf-8")
+                part.write_bytes(text.encode())
                 part.replace(self._file(base_url, model_id))
         except (OSError, ValueError, TypeError, RecursionError):
             return

@@ -56,12 +56,12 @@ def refuse_what_cannot_be_fetched(model_id: str, media: Sequence[Medium], *, is_
 
 
 def _live_schema(entry: Entry) -> tuple[dict[str, Any] | None, str]:
-    """Return the catalogue's schema, or why there is none."""
+    """Return the catalogue's schema, and where that is None, why."""
     try:
         live = understood(entry().get("input_schema"))
     except RunComfyError as error:
-        return None, str(error).rstrip(".")
-    return live, "" if live else "its entry has none that can be read"
+        return None, str(error).removesuffix(".")
+    return live, "its entry has none that can be read"
 
 
 def _is_plain_object(inputs: Any) -> bool:

@@ -121,9 +121,10 @@ def _named_fields(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_object(items: Any) -> Any:
     """Return ``items`` that list properties as the object that they describe (seed)."""
-    known = {"type", "$ref", "enum", "const", "format", "properties", *_OPENS}
-    is_list = isinstance(items, dict) and items and not known & items.keys()
-    if not is_list or not all(isinstance(field, dict) for field in items.values()):
+    if not isinstance(items, dict) or not items or not all(isinstance(field, dict) for field in items.values()):
+        return items
+    # Keywords whose value may be an object: these are a schema.
+    if {"const", "properties", *_OPENS} & items.keys():
         return items
     return {
         "type": "object",
@@ -155,7 +156,7 @@ def _type(schema: Mapping[str, Any]) -> tuple[str | None, bool]:
 
 def _choices(schema: Mapping[str, Any]) -> list[Any]:
     values = [schema["const"]] if "const" in schema else schema.get("enum")
-    if not isinstance(values, list) or not 0 < len(values) <= _MAX_CHOICES:
+    if not isinstance(values, list) or len(values) > _MAX_CHOICES:
         return []
     return values if all(value is None or isinstance(value, str | int | float) for value in values) else []
 

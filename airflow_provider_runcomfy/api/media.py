@@ -61,7 +61,7 @@ def _is_text(head: bytes) -> bool:
         text = head.decode()
     except UnicodeDecodeError as error:
         # The look at the first bytes may have cut the last character in two.
-        if error.start < len(head) - 3 or error.reason != "unexpected end of data":
+        if error.reason != "unexpected end of data":
             return False
         text = head[: error.start].decode()
     return bool(text) and not _CONTROL.search(text)

@@ -91,7 +91,7 @@ def media_in(inputs: Mapping[str, Any], schema: Mapping[str, Any] | None) -> lis
 
     Without a schema, all that reads ``s3://`` or ``gs://`` too, unless it is a prompt or the like.
     """
-    return [*_media(inputs, schema or {}, (), is_certain=False, is_known=schema is not None)]
+    return [*_media(inputs, schema or {}, (), is_known=schema is not None)]
 
 
 def replaced(inputs: Any, urls: Mapping[tuple[str | int, ...], str], path: tuple[str | int, ...] = ()) -> Any:
@@ -106,18 +106,16 @@ def replaced(inputs: Any, urls: Mapping[tuple[str | int, ...], str], path: tuple
 
 
 def _media(
-    value: Any, schema: Mapping[str, Any], path: tuple[str | int, ...], *, is_certain: bool, is_known: bool
+    value: Any, schema: Mapping[str, Any], path: tuple[str | int, ...], *, is_known: bool, is_certain: bool = False
 ) -> Iterator[Medium]:
-    is_certain = is_certain or _FORMAT.fullmatch(str(schema.get("format", ""))) is not None
+    is_certain = is_certain or _FORMAT.fullmatch(str(schema.get("format"))) is not None
     if isinstance(value, dict):
         fields = schema.get("properties", {})
         for name, item in value.items():
-            yield from _media(
-                item, fields.get(name, {}), (*path, name), is_certain=False, is_known=is_known and name in fields
-            )
+            yield from _media(item, fields.get(name, {}), (*path, name), is_known=is_known and name in fields)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _media(item, schema.get("items", {}), (*path, index), is_certain=is_certain, is_known=is_known)
+            yield from _media(item, schema.get("items", {}), (*path, index), is_known=is_known, is_certain=is_certain)
     elif isinstance(value, str):
         medium = Medium(path, value, is_certain)
         if is_certain or ("enum" not in schema and _is_named_so(medium, is_known=is_known)):
@@ -125,7 +123,7 @@ def _media(
 
 
 def _is_named_so(medium: Medium, *, is_known: bool) -> bool:
-    name = next((step for step in reversed(medium.path) if isinstance(step, str)), "")
+    name = next(step for step in reversed(medium.path) if isinstance(step, str))
     if _TEXT_NAME.search(name):
         return False
     words = _HUMP.sub("_", name).lower()
@@ -133,8 +131,8 @@ def _is_named_so(medium: Medium, *, is_known: bool) -> bool:
     return is_named_so or (not is_known and medium.stored_at is not None)
 
 
-def _host(url: str) -> str:
+def _host(url: str) -> str | None:
     try:
-        return urlsplit(url).hostname or ""
+        return urlsplit(url).hostname
     except ValueError:
-        return ""
+        return None

@@ -149,4 +149,4 @@ def _count(name: str, value: Any) -> int:
 
 
 def _shown(amount: Decimal) -> str:
-    return f"{round(amount, 6):f}".rstrip("0").rstrip(".")
+    return f"{round(amount, 6).normalize():f}"

@@ -148,7 +148,7 @@ def _near_model(model_id: str) -> str | None:
     """Return the known model that a mistyped id seems to mean; other digits are another model, say a version."""
     digits = re.findall(r"[0-9]+", model_id)
     candidates = {known.lower(): known for known in known_models() if re.findall(r"[0-9]+", known) == digits}
-    near = difflib.get_close_matches(model_id.strip().lower(), candidates, n=1, cutoff=0.92)
+    near = difflib.get_close_matches(model_id.strip().lower(), candidates, cutoff=0.92)
     return candidates[near[0]] if near else None
 
 
@@ -194,13 +194,14 @@ def _schema_faults(inputs: dict[str, Any], schema: Mapping[str, Any]) -> Iterato
 
     for error in Draft202012Validator(schema).iter_errors(inputs):
         path = joined("", *error.absolute_path)
-        fields = error.schema.get("properties", {})
         if error.validator == "required":
+            fields = error.schema["properties"]
             # One error for each missing field comes, but none says in data which: each lists all, once each is kept.
             for name in error.validator_value:
                 if name not in error.instance:
                     yield Fault(joined(path, name), "nothing", f"required: {_described(fields[name])}")
         elif error.validator == "additionalProperties":
+            fields = error.schema["properties"]
             for count, name in enumerate(name for name in error.instance if name not in fields):
                 allowed = _no_such_field(name, fields) if count < _SHOWN_FAULTS else "no such field"
                 yield Fault(joined(path, name), short_repr(error.instance[name]), allowed)
@@ -219,7 +220,7 @@ def _why(value: Any, wanted: str | None) -> str:
 
 
 def _no_such_field(name: str, fields: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name.lower(), fields, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), fields, cutoff=0.5)
     return f"no such field: did you mean {near[0]}?" if near else f"no such field: it may be {_listed(fields)}"
 
 

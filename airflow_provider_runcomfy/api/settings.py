@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,6 +13,7 @@ DEFAULT_BASE_URL = "https://model-api.runcomfy.net"
 # The balance is RunComfy's older API, on a host of its own (official clients).
 _DEFAULT_BALANCE_BASE_URL = "https://api.runcomfy.net"
 
+_HOST = re.compile(r"[\w.:-]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -35,7 +37,7 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether RunComfy is a loopback address, as the sandbox is."""
-        return is_loopback(urlsplit(self.base_url).hostname or "")
+        return is_loopback(urlsplit(self.base_url).hostname)
 
 
 def clean_token(text: str | None, *, where: str) -> str:
@@ -93,7 +95,7 @@ def clean_base_url(host: str | None, *, port: int | None = None, scheme: str | N
 
 
 def _default_scheme(parts: SplitResult) -> str:
-    return "http" if is_loopback(parts.hostname or "") else "https"
+    return "http" if is_loopback(parts.hostname) else "https"
 
 
 def _split(text: str, where: str) -> SplitResult:
@@ -108,22 +110,24 @@ def _split(text: str, where: str) -> SplitResult:
 
 
 def _refuse_what_is_not_a_base_url(parts: SplitResult, where: str) -> None:
-    plain = bool(parts.hostname) and all(c.isalnum() or c in "-._:" for c in parts.hostname or "")
+    plain = parts.hostname is not None and _HOST.fullmatch(parts.hostname)
     extra = parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment
     if parts.scheme not in _DEFAULT_PORTS or not plain or extra:
         raise InvalidSettingsError(
             f"{where} has a host that cannot be used: expected https://HOST[:PORT] and no path, user or query; "
             "leave it empty for RunComfy's public API."
         )
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise InvalidSettingsError(
             f"{where} would send the API token unencrypted to {parts.hostname}: "
             "use https; plain http is for loopback addresses (the sandbox) only."
         )
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is this machine's loopback."""
+def is_loopback(host: str | None) -> bool:
+    """Return whether a host name or address is this machine's loopback; none is not."""
+    if host is None:
+        return False
     if host.lower() == "localhost":
         return True
     try:

@@ -57,6 +57,11 @@ def faults(published: Any, inputs: dict[str, Any]) -> list[str]:
         ({"type": "string", "nullable": "yes"}, None, "x: got None; text"),
         ({"type": ["integer", "null"], "minimum": 1}, 0, "x: got 0; a whole number from 1"),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "a", "x: got 'a'; a whole number"),
+        ({"type": "integer", "enum": [1, 2]}, 3, "x: got 3; one of 1, 2"),
+        ({"anyOf": [{"type": "object", "properties": {"a": {}}}, {"type": "null"}]}, {"b": 1}, "x.b: got 1; no such "
+         "field: it may be a"),
+        ({"type": "array", "items": {"type": {"type": "integer"}}}, [{"type": "a"}], "x[0].type: got 'a'; a whole "
+         "number"),
         ({"type": "array", "items": {"a": {"type": "string"}}}, [{}], "x[0].a: got nothing; required: text that is not "
          "blank"),
     ],
@@ -69,6 +74,7 @@ def test_what_is_understood_is_checked(field: Any, value: Any, fault: str) -> No
     ("field", "value"),
     [
         pytest.param({}, {"any": ["thing"]}, id="nothing is said"),
+        pytest.param({}, ["thing"], id="nothing is said of a list"),
         pytest.param("a string", 5, id="a field that is no schema"),
         pytest.param({"$ref": "https://example.com/schema.json"}, 5, id="a remote reference"),
         pytest.param({"$ref": "#/$defs/x", "type": "string"}, 5, id="a local reference"),
@@ -81,6 +87,7 @@ def test_what_is_understood_is_checked(field: Any, value: Any, fault: str) -> No
         pytest.param({"type": "string", "enum": []}, "a", id="no choice"),
         pytest.param({"type": "string", "enum": "abc"}, "d", id="choices that are no list"),
         pytest.param({"type": "string", "enum": [["a"]]}, "d", id="choices that are lists"),
+        pytest.param({"enum": [["a"]]}, "d", id="choices that are lists, of no type"),
         pytest.param({"type": "integer", "enum": ["5", "10"]}, 5, id="choices of another type"),
         pytest.param({"type": "unheard-of"}, 5, id="an unknown type"),
         pytest.param({"type": ["integer", "string"]}, [], id="several types"),
@@ -91,7 +98,14 @@ def test_what_is_understood_is_checked(field: Any, value: Any, fault: str) -> No
         pytest.param({"anyOf": ["x", {"type": "null"}]}, 5, id="null or what is no schema"),
         pytest.param({"anyOf": [{"$ref": "#/x", "type": "integer"}, {"type": "null"}]}, "a", id="null or a reference"),
         pytest.param({"anyOf": [{"type": "integer"}, {"type": "null"}, {}]}, "a", id="null or one of two"),
-        pytest.param({"type": "integer", "enum": [True]}, 5, id="a boolean for a number"),
+        pytest.param({"type": "integer", "enum": [True]}, 5, id="a boolean for a whole number"),
+        pytest.param({"type": "number", "enum": [True]}, 0.5, id="a boolean for a number"),
+        pytest.param({"type": "number", "exclusiveMinimum": 5, "maximum": 1}, 3, id="bounds at odds, one excluded"),
+        pytest.param({"type": "number", "minimum": 5, "exclusiveMaximum": 1}, 3, id="bounds at odds, the other"),
+        pytest.param({"anyOf": [{"type": "integer"}, {"type": "null"}]}, None, id="null or a number"),
+        pytest.param({"type": "array", "items": "a"}, [5], id="items that are text"),
+        pytest.param({"type": "array", "items": {"const": {"a": 1}}}, [{"b": 1}], id="items with an object for one"),
+        pytest.param({"type": "array", "items": {"properties": {"a": {}}}}, [{"b": 1}], id="items of no type"),
         pytest.param({"type": "array", "items": {"a": {"type": "string", "default": "b"}}}, [{}], id="a default"),
         pytest.param({"type": "array", "items": {"a": 5}}, [{"b": 1}], id="items that are no properties"),
         pytest.param({"not": {}}, 5, id="a negation"),
@@ -133,6 +147,15 @@ def test_what_is_no_form_is_none(published: Any) -> None:
         pytest.param({"type": "integer", "minimum": -2**63, "maximum": 2**63}, {"type": "integer"}, id="no numbers"),
         pytest.param({"enum": [*range(500)]}, {"enum": [*range(500)]}, id="as many choices as there may be"),
         pytest.param({"enum": [*range(501)]}, {}, id="too many choices"),
+        pytest.param({"enum": [None, "a"]}, {"enum": [None, "a"]}, id="null as a choice"),
+        pytest.param({"anyOf": [{"type": "integer"}, {"type": "null"}], "default": 5},
+                     {"default": 5, "type": ["integer", "null"]}, id="what stands beside a choice of null"),
+        pytest.param({"type": "object", "properties": {"a": {}}, "default": {}, "format": "f"},
+                     {"default": {}, "format": "f", "type": "object", "properties": {"a": {}}, "required": [],
+                      "additionalProperties": False}, id="format and default of an object"),
+        pytest.param({"type": "array", "default": [], "format": "image_uris"},
+                     {"default": [], "format": "image_uris", "type": "array", "items": {}},
+                     id="format and default of a list"),
         pytest.param({"type": ["string", "null"], "enum": ["a"]}, {"type": ["string", "null"], "enum": ["a", None]},
                      id="a choice or null"),
     ],
@@ -174,6 +197,10 @@ def test_a_mistyped_field_is_named() -> None:
 def test_required_fields_are_asked_for_and_those_that_are_not_listed_are_not() -> None:
     published = {**form(prompt={"type": "string", "default": "an example"}), "required": ["prompt", "ghost", 5]}
     assert faults(published, {}) == ["prompt: got nothing; required: text that is not blank"]
+
+
+def test_required_text_that_says_something_will_do() -> None:
+    assert faults({**form(x={"type": "string"}), "required": ["x"]}, {"x": "a"}) == []
 
 
 def test_required_text_with_a_default_may_be_blank() -> None:

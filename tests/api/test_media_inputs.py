@@ -19,6 +19,7 @@ SCHEMA = {
         "image_url": {"type": "string"},
         "image": {"type": "string", "enum": ["small", "large"]},
         "title": {"type": "string"},
+        "titles": {"type": "array", "items": {"type": "string"}},
     }
 }
 
@@ -36,6 +37,7 @@ def found(inputs: dict[str, Any], schema: Any = SCHEMA) -> list[tuple[str, bool]
         pytest.param({"image_url": HTTPS}, [("image_url", False)], id="by its name"),
         pytest.param({"image": "small"}, [], id="a choice is none"),
         pytest.param({"prompt": "s3://bucket/key", "title": "s3://bucket/key"}, [], id="text is none"),
+        pytest.param({"titles": ["s3://bucket/key"]}, [], id="a list of text is none"),
         pytest.param({"first": 5, "clips": None}, [], id="what is no text is none"),
         pytest.param({"new": "gs://bucket/key"}, [("new", False)], id="a field that the schema does not have"),
     ],
@@ -94,7 +96,8 @@ def test_what_cannot_be_fetched_where_the_schema_wants_a_medium(text: str, reaso
     [
         ("some words", False), ("cat", False), ("a: b", False), (HTTPS, False), ("s3://b/k", False),
         ("/data/cat.png", True), ("./cat", True), ("images/cat.JPEG", True), ("http://example.com/a", True),
-        ("file:/a", True), ("D:\\cat", True), ("ftp://example.com/a", True),
+        ("file:/a", True), ("D:\\cat", True), ("d:/cat", True), ("/cat", True), ("../cat", True), ("~/cat", True),
+        ("ftp://example.com/a", True),
     ],
 )  # fmt: skip
 def test_where_only_the_name_tells_no_more_than_the_obvious_is_refused(text: str, is_refused: bool) -> None:

@@ -59,6 +59,36 @@ class TestPackagedSchemas:
     def test_are_found_by_their_exact_id_only(self, model_id: str) -> None:
         assert input_schema(model_id) is None
 
+    @pytest.mark.parametrize(
+        ("published", "normal"),
+        [
+            ({"type": "float", "default": 1}, {"type": "number", "default": 1}),
+            ({"type": "array", "items": {"type": "float"}}, {"type": "array", "items": {"type": "number"}}),
+            (
+                {"items": {"a": {"type": "string"}, "b": {"type": "int", "default": 1}}},
+                {
+                    "items": {
+                        "type": "object",
+                        "properties": {"a": {"type": "string", "pattern": r"\S"}, "b": {"type": "int", "default": 1}},
+                        "required": ["a"],
+                        "additionalProperties": False,
+                    }
+                },
+            ),
+            (
+                {"properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": ["a"]},
+                {
+                    "properties": {"a": {"type": "string", "pattern": r"\S"}, "b": {"type": "string"}},
+                    "required": ["a"],
+                    "additionalProperties": False,
+                },
+            ),
+        ],
+        ids=["a number", "a list of numbers", "a list of properties", "fields"],
+    )
+    def test_are_json_schema_once_normalised(self, published: dict[str, Any], normal: dict[str, Any]) -> None:
+        assert schemas.normalised(published) == normal
+
     @BOTH
     def test_keep_the_quirks_of_the_published_ones(self, model_id: str) -> None:
         schema = input_schema(model_id)
@@ -323,6 +353,26 @@ def test_all_faults_come_in_one_message() -> None:
         ]
     )
     assert (len(error.faults), error.model_id, error.money, error.retryable) == (6, STANDARD, Money.NOT_SPENT, False)
+
+
+def test_a_message_of_one_fault_says_so() -> None:
+    assert str(refused(PRO, {})) == (
+        f"The inputs of {PRO} have 1 fault; nothing was submitted, nothing was charged:\n"
+        f"  prompt: got nothing; required: {PROMPT}"
+    )
+
+
+def test_a_list_of_whatever_is_described_so() -> None:
+    live = {"type": "object", "properties": {"x": {"type": "array"}}}
+    with pytest.raises(InvalidInputError, match="x: got 5; a list, each anything"):
+        check_inputs(OTHER, {"x": 5}, live=live)
+
+
+def test_what_they_were_checked_by_is_handed_on() -> None:
+    live = {"type": "object", "properties": {"prompt": {"type": "string"}}}
+    assert check_inputs(PRO, {"prompt": "a"}).schema == schemas.normalised(input_schema(PRO) or {})
+    assert check_inputs(PRO, {"prompt": "a"}, live=live).schema is live
+    assert check_inputs(OTHER, {"prompt": "a"}).schema is None
 
 
 def test_a_message_of_many_faults_is_cut_and_its_faults_are_not() -> None:

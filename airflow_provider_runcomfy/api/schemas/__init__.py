@@ -26,7 +26,7 @@ def load(model_id: str) -> dict[str, Any] | None:
     # Not by asking for the file: case matters in a model id, and not in every file system.
     if model_id not in model_ids():
         return None
-    schema: dict[str, Any] = json.loads((_FOLDER / f"{model_id}.json").read_text(encoding="utf-8"))
+    schema: dict[str, Any] = json.loads((_FOLDER / f"{model_id}.json").read_bytes())
     return schema
 
 
