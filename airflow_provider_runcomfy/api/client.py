@@ -202,9 +202,7 @@ def _reason(error: BaseException, handled: BaseException | None) -> str:
 
 
 def _inner(error: BaseException) -> BaseException | None:
-    context = None if error.__suppress_context__ else error.__context__
-    inner = error.__cause__ or context or getattr(error, "reason", None) or (error.args[0] if error.args else None)
-    return inner if isinstance(inner, BaseException) else None
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def resending() -> Retrying:

@@ -113,19 +113,27 @@ def test_a_submit_that_may_have_been_taken_is_sent_once(server: RawServer, clock
     assert TOKEN not in f"{error}{error!r}"
 
 
+# What is cut off looks as if it were whole.
+CUT = "HTTP 200 without a usable request id, an empty answer"
+
+
 @pytest.mark.parametrize(
-    "behaviour",
-    [silence, drip(b"", b"H"), drip(OK, b"X: y\r\n"), drip(OK + b"\r\n", b" ")],
-    ids=["silence", "slow status line", "slow headers", "slow body"],
+    ("behaviour", "reason"),
+    [
+        pytest.param(silence, "TimeoutError: timed out", id="silence"),
+        pytest.param(drip(b"", b"H"), "ReadTimeout: no whole answer within 0.5 s", id="slow status line"),
+        pytest.param(drip(OK, b"X: y\r\n"), CUT, id="slow headers"),
+        pytest.param(drip(OK + b"\r\n", b" "), CUT, id="slow body"),
+    ],
 )
 def test_a_submit_that_is_not_answered_in_time_is_sent_once(
-    server: RawServer, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
+    server: RawServer, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour, reason: str
 ) -> None:
     monkeypatch.setattr("airflow_provider_runcomfy.api.client.SUBMIT_READ_SECONDS", 0.3)
     server.answer(behaviour, reply(200, accepted()))
     with (
         RunComfyClient(Settings(TOKEN, server.url), connect_seconds=0.2) as client,
-        pytest.raises(SubmissionUnknownError, match="may have been charged"),
+        pytest.raises(SubmissionUnknownError, match=rf"^Submit to {MODEL}: {reason}\. .* may have been charged"),
     ):
         client.submit(client.prepare_submit(MODEL, INPUTS))
     assert len(server.requests) == 1

@@ -13,6 +13,7 @@ from airflow_provider_runcomfy.api.download import open_download
 from airflow_provider_runcomfy.api.download_policy import DownloadPolicy
 from airflow_provider_runcomfy.api.errors import DownloadFailedError, DownloadRefusedError
 from airflow_provider_runcomfy.api.file_server import Body, BrokenError, Patience
+from airflow_provider_runcomfy.api.media import HEAD_BYTES
 from airflow_provider_runcomfy.api.types import MediaKind
 from airflow_provider_runcomfy.api.wire import USER_AGENT
 from tests.api.raw_server import Behaviour, RawServer, http, reply, send
@@ -92,6 +93,36 @@ def test_what_may_pass_is_tried_again(server: RawServer, status: int) -> None:
     assert fetch(server, reply(status), FILE) == MP4
 
 
+def test_a_server_that_never_serves_is_given_up(server: RawServer) -> None:
+    assert failure(server, reply(500)) == "the server answered 500, 2 times in a row without getting past byte 0"
+
+
+@pytest.mark.parametrize(
+    ("headers", "announced"),
+    [({}, "no content type"), ({"Content-Type": "a" * 101}, "a" * 100), ({"Content-Type": "text/html"}, "text/html")],
+    ids=["none", "a long one", "a page"],
+)
+def test_text_is_no_medium_whatever_it_is_called(server: RawServer, headers: dict[str, str], announced: str) -> None:
+    reason = f"the server sent text instead of a medium ('{announced}')"
+    assert failure(server, reply(200, b"Not found", headers)) == reason
+
+
+def chunked(*chunks: bytes) -> Behaviour:
+    head = http(200, b"", [("Transfer-Encoding", "chunked"), ("Content-Type", "video/webm")])
+    body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return send(head.replace(b"\r\nContent-Length: 0", b"") + body + b"0\r\n\r\n")
+
+
+def test_only_the_beginning_is_read_before_it_is_asked_for(server: RawServer) -> None:
+    rest = bytes(range(250)) * 8
+    server.answer(chunked(MP4, rest))
+    with open_download(f"{server.url}/0", LOCAL, kind=MediaKind.VIDEO, request_id="r-1") as download:
+        assert (download.bytes_read, download.content_type, download.size) == (HEAD_BYTES, "video/webm", None)
+        assert download.read1(10_000) == (MP4 + rest)[:HEAD_BYTES]
+        assert download.read1(10) == (MP4 + rest)[HEAD_BYTES : HEAD_BYTES + 10]
+        assert download.bytes_read == HEAD_BYTES + 10
+
+
 # --- Taken up again --------------------------------------------------------------------------------------------------
 
 SENT = 30
@@ -109,6 +140,23 @@ def cut(*headers: tuple[str, str], size: int | None = 100) -> Behaviour:
 
 def nothing_more(total: str, *headers: tuple[str, str]) -> Behaviour:
     return reply(416, b"", {"Content-Range": total, **dict(headers)})
+
+
+@pytest.mark.parametrize(
+    ("headers", "condition"),
+    [
+        pytest.param([ETAG, DATE], ETAG[1], id="its ETag"),
+        pytest.param([("ETag", 'W/"one"'), DATE], DATE[1], id="its date, where the ETag is weak"),
+        pytest.param([DATE], DATE[1], id="its date"),
+    ],
+)
+def test_a_part_is_asked_for_on_condition_that_the_file_is_the_same(
+    server: RawServer, headers: list[tuple[str, str]], condition: str
+) -> None:
+    rest = (MP4 + bytes(100))[SENT:100]
+    part = reply(206, rest, {"Content-Range": "bytes 30-99/100", **dict(headers)})
+    assert fetch(server, cut(*headers), part) == (MP4 + bytes(100))[:100]
+    assert (server.requests[-1].headers["range"], server.requests[-1].headers["if-range"]) == ("bytes=30-", condition)
 
 
 CHANGED = "it is no longer the same file as at its beginning"

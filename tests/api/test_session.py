@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 
@@ -31,3 +32,27 @@ def test_a_watch_that_is_late_ends_nothing_after_its_block(monkeypatch: pytest.M
         with pytest.raises(requests.exceptions.ReadTimeout):
             give_up(session)
         assert ended.is_set()
+
+
+class OverTLS:
+    """Holds the socket that is meant, as an https proxy's does."""
+
+    def __init__(self, held: socket.socket) -> None:
+        self.socket = held
+
+
+@pytest.mark.parametrize("is_held", [False, True], ids=["its own", "of an https proxy"])
+def test_who_waits_for_a_connection_that_is_shut_down_goes_on(is_held: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        session_module._shut_down(OverTLS(ours) if is_held else ours)
+        assert (ours.recv(1), theirs.recv(1)) == (b"", b"")
+
+
+def test_what_is_closed_or_was_never_open_needs_no_end() -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        session_module._shut_down(ours)
+        session_module._shut_down(None)
+        assert theirs.recv(1) == b""
