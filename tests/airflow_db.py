@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 has_task_state_store = hasattr(context, "TaskStateStoreAccessor")
 _NONE = "this Airflow has no task state store: it is before 3.3"
 needs_task_state_store = pytest.mark.skipif(not has_task_state_store, reason=_NONE)
+
+
+# Airflow 3.1 writes no state of a task into its event log.
+has_task_events = not version("apache-airflow-core").startswith("3.1.")
+needs_task_events = pytest.mark.skipif(not has_task_events, reason="this Airflow's event log has no states of tasks")
+AWAITING_INPUT = "awaiting_input" if has_task_state_store else "deferred"
 
 
 def skip_without_task_state_store() -> None:

@@ -262,7 +262,7 @@ class Slow:
 def test_the_rate_is_looked_at_once_in_a_window(
     pieces: list[tuple[float, int]], broken: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow: Any = Slow(pieces)
+    slow: Any = Slow([*pieces])
     monkeypatch.setattr(file_server, "time", SimpleNamespace(monotonic=lambda: slow.now))
     body = Body(slow, Patience(window=10.0, least_rate=2.0))
     if broken is None:

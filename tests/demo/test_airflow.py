@@ -15,6 +15,7 @@ from dev.airflow import Airflow, airflow
 from dev.airflow_client import TaskKey
 from dev.report import holds
 from dev.watch import RunFailedError, Watch
+from tests.airflow_db import needs_task_events
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +75,7 @@ def follow(running: Airflow, dag_id: str, conf: dict[str, str] | None = None) ->
     return run_id, said
 
 
+@needs_task_events
 def test_a_run_is_followed_from_state_to_state(running: Airflow) -> None:
     run_id, said = follow(running, "works", {"word": "hello"})
     assert [text for task, text in said if task == "wait"] == ["running", "deferred", "running", "success"]
@@ -104,6 +106,7 @@ def test_it_listens_on_the_loopback_address_only(running: Airflow) -> None:
     assert {one.laddr.ip for one in listening} == {"127.0.0.1"}
 
 
+@needs_task_events
 def test_a_component_can_be_killed_and_started_again(running: Airflow) -> None:
     killed = running.components["triggerer-0"]
     os.killpg(killed.pid, signal.SIGKILL)

@@ -19,6 +19,7 @@ import requests
 from airflow_provider_runcomfy.sandbox.server import running_sandbox
 from dev.media import measure
 from dev.submitted import submitted
+from tests.airflow_db import needs_task_events
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +47,7 @@ def children(process: subprocess.Popen[str]) -> dict[psutil.Process, str]:
     return found
 
 
+@needs_task_events
 def test_it_makes_a_film_shows_that_nobody_waited_and_nothing_was_paid_twice_and_stays_up(tmp_path: Path) -> None:
     with started(tmp_path, "--keep") as process:
         assert process.stdout is not None
@@ -76,6 +78,7 @@ def test_it_makes_a_film_shows_that_nobody_waited_and_nothing_was_paid_twice_and
     assert re.search(r"generate\[\d\] .* is in_queue, position \d", said)
 
 
+@needs_task_events
 def test_interrupted_with_everything_up_it_ends_everything(tmp_path: Path) -> None:
     with started(tmp_path) as process:
         assert process.stdout is not None

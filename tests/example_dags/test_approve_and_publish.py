@@ -14,6 +14,7 @@ from dev.airflow import airflow
 from dev.airflow_client import AirflowClient, TaskKey
 from dev.sandbox import sandbox
 from dev.seaweedfs import BUCKET, SeaweedFS, seaweedfs
+from tests.airflow_db import AWAITING_INPUT
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +81,7 @@ def test_only_what_was_approved_is_published(tmp_path: Path) -> None:
         client.unpause(NAME)
         good, bad = (client.trigger(NAME, {"prompt": PROMPT}) for _ in range(2))
 
-        waiting = {"generate": "success", "copy_to_review": "success", "approve": "awaiting_input", "publish": None}
+        waiting = {"generate": "success", "copy_to_review": "success", "approve": AWAITING_INPUT, "publish": None}
         wait_for([waiting] * 2, lambda: [states(client, run_id) for run_id in (good, bad)])
         wait_for([True] * 2, lambda: [is_off_its_worker(running.log("scheduler"), run_id) for run_id in (good, bad)])
         assert [states(client, run_id) for run_id in (good, bad)] == [waiting, waiting]

@@ -58,7 +58,10 @@ class TestKillDuringTheSubmit:
         assert busy_sandbox.requests()[-1]["state"] == "cancelled"
 
     def test_without_cancel_on_kill_its_request_is_left_and_waited_for(self, busy_sandbox: Sandbox) -> None:
-        from airflow.sdk.exceptions import TaskDeferred
+        try:
+            from airflow.sdk.exceptions import TaskDeferred
+        except ImportError:  # Airflow 3.1
+            from airflow.exceptions import TaskDeferred  # type: ignore[assignment]
 
         self.make.cancel_on_kill = False
         self.fails(TaskDeferred)
