@@ -35,8 +35,8 @@ TESTS = [
     "--ignore=tests/submission/test_state_machine.py",
     "--deselect=tests/api/test_schema.py::TestHostileValues::test_many_times_within_itself",
 ]
-# A seed, so that what hypothesis finds once it finds always. Each test takes some seconds at most: one that waits for ever
-# has noticed the change.
+# A seed, so that what hypothesis finds once it finds always. Each test takes some seconds at most: one that waits for
+# ever has noticed the change.
 OPTIONS = ["-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0", "--timeout=20"]
 SETTINGS = """
 [tool.mutmut]

@@ -61,7 +61,7 @@ class TestKillDuringTheSubmit:
         try:
             from airflow.sdk.exceptions import TaskDeferred
         except ImportError:  # Airflow 3.1
-            from airflow.exceptions import TaskDeferred  # type: ignore[assignment]
+            from airflow.exceptions import TaskDeferred  # type: ignore[no-redef]
 
         self.make.cancel_on_kill = False
         self.fails(TaskDeferred)
