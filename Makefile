@@ -48,7 +48,7 @@ faults: $(STAMP) ## Kill tasks, triggerers and copies on a real Airflow, and acc
 distributed: $(DISTRIBUTED)/.up-to-date ## Run 300 clips on a cluster (CLIPS=... others), kill a worker and a triggerer, and account for every clip
 	@exec $(DISTRIBUTED)/bin/python -m dev.distributed $(if $(CLIPS),--clips=$(CLIPS))
 
-test: $(STAMP) ## Run all tests
+test: $(STAMP) ## Run all tests but those that look at Airflow's UI in a browser
 	$(BIN)/python -m pytest -n 2 -m "not browser"
 
 test-ui: $(STAMP) ## Look at Airflow's UI in a Chromium (SCREENSHOTS=docs/img keeps what it sees)
@@ -112,7 +112,7 @@ pins: $(STAMP) ## Resolve requirements/*.txt (delete them first to upgrade every
 	$(RESOLVE) --group dev requirements/mutation.in -o requirements/mutation.txt
 
 clean: ## Remove the environments, caches and everything built
-	rm -rf $(VENV) $(FLOOR) $(COMPAT) $(STORES) $(PEERS) $(DISTRIBUTED) $(MUTATION) $(AZURITE) .demo .faults .distributed .mutation .docs dist \
+	rm -rf $(VENV) $(FLOOR) $(COMPAT) $(STORES) $(PEERS) $(DISTRIBUTED) $(MUTATION) $(AZURITE) .demo .faults .distributed .mutation .coverage .docs dist \
 	    .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

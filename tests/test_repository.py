@@ -17,6 +17,7 @@ GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").iterdir())
 FORMS = [GITHUB / "ISSUE_TEMPLATE" / name for name in ("bug.yml", "feature.yml")]
 PAGES = [
+    "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CODE_OF_CONDUCT.md",
@@ -45,6 +46,12 @@ def gate() -> list[str]:
     return re.findall(r"^step (make .*)$", text(".ci/run"), re.MULTILINE)
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that a page's headings get, on GitHub and in the built documentation."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
 def commands(page: str) -> list[str]:
     """Return the lines of a page that one may type which begin with make."""
     blocks = re.findall(r"^```\n(.*?)^```$", text(page), re.DOTALL | re.MULTILINE)
@@ -61,7 +68,12 @@ class TestVersion:
 
 class TestHostedCi:
     def test_runs_the_gate_and_nothing_of_its_own(self) -> None:
-        [job] = loaded(GITHUB / "workflows" / "ci.yml")["jobs"].values()
+        workflow = loaded(GITHUB / "workflows" / "ci.yml")
+        # YAML reads the key `on` as a boolean.
+        assert workflow[True] == {"push": {"branches": ["main"]}, "pull_request": None}
+        # The name of the check that a change has to pass: docs/releasing.md.
+        [(name, job)] = workflow["jobs"].items()
+        assert (name, set(job)) == ("gate", {"runs-on", "timeout-minutes", "steps"})
         checkout, run = job["steps"]
         assert checkout["uses"].startswith("actions/checkout@")
         assert run == {"run": "bash .ci/run"}
@@ -69,6 +81,19 @@ class TestHostedCi:
     @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
     def test_may_read_the_repository_and_nothing_else(self, path: Path) -> None:
         assert loaded(path)["permissions"] == {"contents": "read"}
+
+    def test_publishes_a_tag_that_fits_and_once_a_maintainer_approves(self) -> None:
+        workflow = loaded(GITHUB / "workflows" / "publish.yml")
+        build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+        assert workflow[True] == {"push": {"tags": ["v*"]}}
+        assert [step["run"] for step in build["steps"] if "run" in step] == [
+            'grep -Fqx "__version__ = \\"${GITHUB_REF_NAME#v}\\"" airflow_provider_runcomfy/__init__.py',
+            'grep -Eq "^## ${GITHUB_REF_NAME#v} - [0-9]{4}-[0-9]{2}-[0-9]{2}$" CHANGELOG.md',
+            "make dist",
+        ]
+        assert [job for job in (build, publish) if {"if", "continue-on-error"} & set(job)] == []
+        assert (publish["needs"], publish["environment"]) == ("build", "pypi")
+        assert set(publish["steps"][-1]) == {"uses"}
 
     def test_may_publish_only_where_nothing_is_built(self) -> None:
         jobs = loaded(GITHUB / "workflows" / "publish.yml")["jobs"]
@@ -88,9 +113,26 @@ class TestCommands:
         assert commands("README.md") == ["make demo", "make test"]
         assert set(commands("README.md")) <= set(gate())
 
-    def test_of_the_gate_can_be_made(self) -> None:
-        assert gate() != []
+    def test_of_the_gate_are_all_of_these(self) -> None:
+        assert gate() == [
+            "make lint",
+            "make docs",
+            "make test",
+            "make test-ui",
+            "make test-floor",
+            "make test-stores",
+            "make demo",
+            "make faults SHORT=1",
+        ]
         assert {command.split()[1] for command in gate()} <= targets()
+
+    def test_of_the_gate_end_it_where_one_fails(self) -> None:
+        assert "\nset -euo pipefail\n" in text(".ci/run")
+        assert re.search(r"^step make .*(\|\||;|&)", text(".ci/run"), re.MULTILINE) is None
+
+    @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/releasing.md"])
+    def test_that_a_page_names_can_be_made(self, page: str) -> None:
+        assert set(re.findall(r"`make ([a-z-]+)", text(page))) <= targets()
 
     def test_are_those_that_contributors_are_told(self) -> None:
         told = {row[0].strip("`").split()[1] for row in rows_of(text("CONTRIBUTING.md"), "command")}
@@ -104,16 +146,33 @@ class TestCommands:
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_names_is_there(page: str) -> None:
     links = [(ROOT / page).parent / link for link in re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", text(page))]
+    places = re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", text(page))
+    assert [
+        f"{link}#{anchor}"
+        for link, anchor in places
+        if anchor not in anchors((ROOT / page).parent / link if link else ROOT / page)
+    ] == []
     named = [ROOT / name for name in re.findall(r"`([\w./-]+)`", text(page)) if "/" in name or name.endswith(_SUFFIXES)]
     assert links + named != []
     assert [str(path) for path in links + named if not path.exists()] == []
 
 
 class TestForms:
+    def test_are_these_and_nothing_is_asked_without_one(self) -> None:
+        folder = GITHUB / "ISSUE_TEMPLATE"
+        assert sorted(folder.iterdir()) == sorted([*FORMS, folder / "config.yml"])
+        assert loaded(folder / "config.yml") == {"blank_issues_enabled": False}
+
     @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)
     def test_have_what_github_asks_for(self, path: Path) -> None:
         form = loaded(path)
+        assert {field["type"] for field in form["body"]} <= {"markdown", "textarea", "input", "dropdown", "checkboxes"}
         fields = [field for field in form["body"] if field["type"] != "markdown"]
+        for field in fields:
+            if field["type"] == "dropdown":
+                options = field["attributes"]["options"]
+                assert len(options) == len(set(options)) > 1
+                assert [option for option in options if not isinstance(option, str)] == []
         ids = [field["id"] for field in fields]
         assert form["name"]
         assert form["description"]

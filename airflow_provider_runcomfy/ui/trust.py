@@ -43,7 +43,7 @@ def stored_at(place: Place, task: TaskFacts | None, prefixes: Sequence[str]) -> 
     Return the object of a copy, if it may be signed: where the transfer that tells of it stores its copies.
 
     That is said by its rendered template fields, which only Airflow writes. It keeps those of the latest runs only
-    (`[core] max_num_rendered_ti_fields_per_task`); for all others the configuration has to name the bucket.
+    (`[core] num_dag_runs_to_retain_rendered_fields`); for all others the configuration has to name the bucket.
 
     :param task: the task instance whose manifest tells of it.
     :param prefixes: URIs in Airflow's configuration, below which the UI may show whatever a manifest names.
