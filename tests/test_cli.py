@@ -139,6 +139,19 @@ def test_nobody_answers(run: Run, token_file: str) -> None:
     assert (code, complained.startswith(f"{server.url} does not answer.")) == (3, True)
 
 
+def test_a_proxy_that_cannot_be_used_is_something_to_mend(
+    run: Run, token_file: str, plain_environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
+    assert run("check", "--token-file", token_file) == (
+        1,
+        f"{VERSIONS}RunComfy: https://model-api.runcomfy.net\nToken: of {token_file}\n",
+        "The environment sets a proxy for api.runcomfy.net that cannot be used: expected http://HOST[:PORT] or "
+        "https://HOST[:PORT]. Set HTTPS_PROXY so, or add the host to NO_PROXY. "
+        "Nothing was sent, nothing was charged.\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -186,6 +199,9 @@ def test_a_file_without_a_token_is_named(run: Run, tmp_path: Path, text: str) ->
         pytest.param(PRO, "[]", 1, "an object with the model's fields", id="no object"),
         pytest.param(PRO, "{", 1, "is no JSON: Expecting property name", id="no JSON"),
         pytest.param(PRO, "\udcff", 1, "is no JSON", id="no text"),
+        pytest.param(PRO, "[" * 200_000, 1, "is no JSON: it is nested too deeply\n", id="lists without end"),
+        pytest.param(PRO, "[" * 900 + "]" * 900, 1, "an object with the model's fields", id="900 lists"),
+        pytest.param(PRO, f'{{"duration": {"9" * 5000}}}', 1, "is no JSON", id="a number of 5000 digits"),
         pytest.param("kling/kling-3.0/pro/text-to-vide", json.dumps(FITS), 3, "text-to-video", id="a mistyped model"),
         pytest.param("other/model", json.dumps(FITS), 3, "catalogue gave none (it was not asked:", id="unknown"),
         pytest.param("no model", json.dumps(FITS), 1, "no model", id="no model id"),

@@ -6,14 +6,16 @@ import re
 
 import requests
 
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
-_UNMET = re.compile(r"bytes \*/(\d+)")
+# More digits than any file's size has are taken for none; of very many `int` raises.
+_SIZE = r"[0-9]{1,18}"
+_RANGE = re.compile(rf"bytes ({_SIZE})-{_SIZE}/({_SIZE}|\*)")
+_UNMET = re.compile(rf"bytes \*/({_SIZE})")
 
 
 def length(response: requests.Response) -> int | None:
     """Return how many bytes the answer has; None where it does not say it."""
     value = response.headers.get("Content-Length", "")
-    return int(value) if value.isascii() and value.isdigit() and not response.raw.chunked else None
+    return int(value) if re.fullmatch(_SIZE, value) and not response.raw.chunked else None
 
 
 def is_encoded(response: requests.Response) -> bool:

@@ -188,5 +188,5 @@ def _seconds_until(date: str, now: str) -> float:
     """Return the seconds from the answer's own ``Date`` to an HTTP date; both are the server's clock."""
     try:
         return (parsedate_to_datetime(date) - parsedate_to_datetime(now)).total_seconds()
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         return math.nan

@@ -102,10 +102,9 @@ def _split(text: str, where: str) -> SplitResult:
     try:
         parts = urlsplit(text)
         _ = parts.port
-    except ValueError as error:
-        raise InvalidSettingsError(
-            f"{where} has a host that is no URL ({error}); expected https://HOST[:PORT]."
-        ) from None
+    except ValueError:
+        # What exactly is wrong is not said: that would repeat a part of the text, and it may be the token.
+        raise InvalidSettingsError(f"{where} has a host that is no URL; expected https://HOST[:PORT].") from None
     return parts
 
 

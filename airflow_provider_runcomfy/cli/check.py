@@ -31,7 +31,10 @@ def check(conn_id: str | None, token_file: str | None, host: str | None) -> int:
         return complain(str(error), BAD)
     say(f"RunComfy: {settings.base_url}")
     say(f"Token: of {source}")
-    diagnosis = diagnose(settings)
+    try:
+        diagnosis = diagnose(settings)
+    except InvalidSettingsError as error:
+        return complain(str(error), BAD)
     if diagnosis.balance is not None:
         say(f"Balance: {diagnosis.balance.usd:.2f} {diagnosis.balance.currency}")
     if diagnosis.health is Health.GOOD:

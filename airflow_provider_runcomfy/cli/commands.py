@@ -63,7 +63,7 @@ COMMANDS = (
         _SOURCE,
         "Without --conn-id and --token-file the token is that of the variable RUNCOMFY_TOKEN, else that of the Airflow "
         "connection runcomfy_default. Exits with 0 if all is well, 1 if there is something to mend (token, balance, "
-        "base URL), 2 for a wrong option, 3 if RunComfy cannot be reached or cannot serve now.",
+        "base URL, proxy), 2 for a wrong option, 3 if RunComfy cannot be reached or cannot serve now.",
     ),
     Command(
         "validate",

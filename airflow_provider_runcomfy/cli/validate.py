@@ -36,6 +36,8 @@ def validate(model_id: str, file: str, conn_id: str | None, token_file: str | No
         return complain(f"{file} cannot be read: {error.strerror or type(error).__name__}", USAGE)
     except ValueError as error:
         return complain(f"{file} is no JSON: {error}", BAD)
+    except RecursionError:
+        return complain(f"{file} is no JSON: it is nested too deeply", BAD)
     try:
         asks = host is not None or is_named(conn_id, token_file)
         settings = settings_named(conn_id, token_file, host)[0] if asks else None

@@ -29,7 +29,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_runcomfy.sandbox.calls import CallKind
-from airflow_provider_runcomfy.sandbox.settings import SandboxError
+from airflow_provider_runcomfy.sandbox.settings import LARGEST, SandboxError
 
 
 class Effect(StrEnum):
@@ -172,7 +172,7 @@ def _is_whole(value: object, at_least: int) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 
 def _is_text(value: object) -> bool:
@@ -208,7 +208,7 @@ _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "error_code": (lambda value: _is_whole(value, 0), "a number"),
     "body": (_can_be_sent, "JSON, or text that UTF-8 can hold"),
     "headers": (_are_headers, "an object of texts"),
-    "seconds": (_is_seconds, "a number of seconds"),
+    "seconds": (_is_seconds, f"a number of seconds from 0 to {LARGEST}"),
     "error": _TEXT,
     "after_bytes": (lambda value: _is_whole(value, 0), "a number of bytes"),
     "drop": (lambda value: isinstance(value, bool), "true or false"),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from airflow_provider_runcomfy.sandbox.settings import SandboxSettings
+from airflow_provider_runcomfy.sandbox.settings import LIMITS, SandboxSettings
 
 #: A flag, and what ``argparse`` has to know of it.
 Option = tuple[str, dict[str, Any]]
@@ -16,12 +15,13 @@ Option = tuple[str, dict[str, Any]]
 DESCRIPTION = "A local RunComfy: same calls, real videos, no bill. Any non-empty token is accepted"
 
 
-def _number(kind: Callable[[str], float], low: int, high: float = math.inf) -> Callable[[str], float]:
+def _number(kind: Callable[[str], float], field: str) -> Callable[[str], float]:
+    low, high = LIMITS[field]
+
     def parse(text: str) -> float:
         number = kind(text)
-        if not math.isfinite(number) or not low <= number <= high:
-            upto = f" to {high}" if math.isfinite(high) else ""
-            raise argparse.ArgumentTypeError(f"must be a number from {low}{upto}")
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"must be a number from {low} to {high}")
         return number
 
     # argparse names the type when a text is no number at all.
@@ -31,18 +31,17 @@ def _number(kind: Callable[[str], float], low: int, high: float = math.inf) -> C
 
 def _option(flag: str, field: str, kind: Callable[[str], Any], says: str) -> Option:
     default = getattr(SandboxSettings(), field)
-    return flag, {"dest": field, "type": kind, "default": default, "help": f"{says} (default: {default})"}
+    parse = _number(kind, field) if field in LIMITS else kind
+    return flag, {"dest": field, "type": parse, "default": default, "help": f"{says} (default: {default})"}
 
-
-_seconds = _number(float, 0)
 
 OPTIONS: tuple[Option, ...] = (
     _option("--host", "host", str, "address to listen on"),
-    _option("--port", "port", _number(int, 0, 65535), "port of the API; 0: a free one"),
-    _option("--queue-seconds", "queue_seconds", _seconds, "shortest wait"),
-    _option("--run-seconds", "run_seconds", _seconds, "how long a request runs"),
-    _option("--concurrency", "concurrency", _number(int, 1), "running slots"),
-    _option("--balance", "balance_usd", _seconds, "account at the start, in USD"),
+    _option("--port", "port", int, "port of the API; 0: a free one"),
+    _option("--queue-seconds", "queue_seconds", float, "shortest wait"),
+    _option("--run-seconds", "run_seconds", float, "how long a request runs"),
+    _option("--concurrency", "concurrency", int, "running slots"),
+    _option("--balance", "balance_usd", float, "account at the start, in USD"),
 )
 
 

@@ -74,6 +74,7 @@ def running_sandbox(
     """
     Run a sandbox while the block runs, on loopback and by default on a free port; see ``SandboxSettings``.
 
+    :raises ValueError: if a number is none that a sandbox can have.
     :raises SandboxError: if it cannot start.
     """
     settings = SandboxSettings(

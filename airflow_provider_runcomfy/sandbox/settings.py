@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8765
+#: More than anybody means, of seconds, of slots and of dollars, and still a number that clocks and sums can take.
+LARGEST = 10**9
+#: From which number to which one a setting may be.
+LIMITS: Mapping[str, tuple[int, int]] = {
+    "port": (0, 65535),
+    "queue_seconds": (0, LARGEST),
+    "run_seconds": (0, LARGEST),
+    "concurrency": (1, LARGEST),
+    "balance_usd": (0, LARGEST),
+}
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,7 @@ class SandboxSettings:
     :param run_seconds: how long a request runs (default 5 s).
     :param concurrency: how many requests run at once (default 2).
     :param balance_usd: what the account holds at the start (default 100 USD); all tokens share it.
+    :raises ValueError: if a number is none that ``LIMITS`` allow.
     """
 
     host: str = LOOPBACK
@@ -27,6 +39,14 @@ class SandboxSettings:
     run_seconds: float = 5.0
     concurrency: int = 2
     balance_usd: float = 100.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no sandbox can have."""
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            # Not a number is within no limits.
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be a number from {low} to {high}, not {value}")
 
 
 class SandboxError(Exception):

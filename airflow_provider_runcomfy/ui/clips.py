@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_runcomfy.api.fields import cost
 from airflow_provider_runcomfy.api.types import GenerationResult, RequestState
 from airflow_provider_runcomfy.record import Outcome, Submission
 from airflow_provider_runcomfy.ui import attention
@@ -161,7 +162,8 @@ def _cost(submission: Submission | None, result: GenerationResult | None, told: 
         submission.cost_usd if submission else None,
         told.cost_usd if told else None,
     )
-    return next((cost for cost in costs if cost is not None), None)
+    # A record may have been edited by a person, too: what nothing can cost would make the sum infinite.
+    return next((usable for given in costs if (usable := cost(given)) is not None), None)
 
 
 def _fields(heard: _Heard, run: RunFacts) -> Mapping[str, Any]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_runcomfy.api.fields import count
+from airflow_provider_runcomfy.api.fields import cost, count, number
 from airflow_provider_runcomfy.api.ids import is_request_id
 from airflow_provider_runcomfy.api.types import GenerationResult, MediaFile, MediaKind, RequestState
 
@@ -109,7 +108,7 @@ def _result(item: Any) -> ResultOf | None:
         request_id=item["request_id"],
         state=state,
         media=tuple(medium for given in item["media"] if (medium := _medium(given)) is not None),
-        cost_usd=_amount(item.get("cost_usd")),
+        cost_usd=cost(item.get("cost_usd")),
         created_at=_text(item.get("created_at")),
         finished_at=_text(item.get("finished_at")),
     )
@@ -134,9 +133,9 @@ def _told(item: Any) -> Told | None:
         state,
         count(item.get("queue_position")),
         _text(item["at"]),
-        _amount(item.get("running_since")),
+        number(item.get("running_since")),
         _text(item.get("error")),
-        _amount(item.get("cost_usd")),
+        cost(item.get("cost_usd")),
     )
 
 
@@ -163,8 +162,3 @@ def _kind(value: Any) -> MediaKind | None:
 def _text(value: Any) -> str | None:
     # JSON can escape a lone surrogate; a web page cannot be sent one.
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
-
-
-def _amount(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value <= sys.float_info.max else None

@@ -79,6 +79,8 @@ TYPES = [
     pytest.param(reply(500, _whole()), id="500 with an answer"),
     pytest.param(reply(429, b"", {"Retry-After": "9" * 4000}), id="429 for ever"),
     pytest.param(reply(429, b"", {"Retry-After": "-1e999"}), id="429 until before all time"),
+    pytest.param(reply(429, b"", {"Retry-After": f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"}), id="429 until no year"),
+    pytest.param(reply(429, b"", {"Retry-After": f"Mon, 01 Jan 2027 00:00:00 +{'9' * 20}"}), id="429 until no zone"),
 ]
 ENCODINGS = [
     pytest.param(reply(200, GOOD.decode().encode("utf-16")), id="UTF-16"),
@@ -125,6 +127,7 @@ PROTOCOL = [
     pytest.param(send(OK + b"Content-Length: -1\r\n\r\n{}"), id="a negative length"),
     pytest.param(send(OK + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\n{}"), id="two lengths"),
     pytest.param(send(OK + b"Content-Length: many\r\n\r\n{}"), id="no length"),
+    pytest.param(send(OK + b"Content-Length: %b\r\n\r\n{}" % (b"9" * 5000)), id="a length of 5000 digits"),
     pytest.param(send(b"SSH-2.0-OpenSSH_9.2\r\n"), id="no HTTP"),
     pytest.param(send(b"\0" * 100), id="NUL for HTTP"),
     pytest.param(send(b"HTTP/1.1 2x0 OK\r\n\r\n"), id="no status"),

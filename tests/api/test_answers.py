@@ -18,7 +18,8 @@ def response(headers: Mapping[str, str] | None = None, *, chunked: bool = False)
 @pytest.mark.parametrize(
     ("value", "chunked", "size"),
     [("10", False, 10), ("0", False, 0), ("10", True, None), ("", False, None), ("-1", False, None),
-     ("1_0", False, None), ("\u0665", False, None), ("\u00b2", False, None)],
+     ("1_0", False, None), ("\u0665", False, None), ("\u00b2", False, None),
+     ("9" * 18, False, 10**18 - 1), ("9" * 19, False, None), ("9" * 5000, False, None)],
 )  # fmt: skip
 def test_the_length_of_an_answer(value: str, chunked: bool, size: int | None) -> None:
     assert answers.length(response({"Content-Length": value}, chunked=chunked)) == size
@@ -43,6 +44,10 @@ def test_whether_an_answer_is_compressed(headers: dict[str, str], encoded: bool)
         ("bytes 5-9/*", (5, None)),
         ("bytes */10", (-1, None)),
         ("5-9/10", (-1, None)),
+        (f"bytes 5-9/{'9' * 18}", (5, 10**18 - 1)),
+        (f"bytes 5-9/{'9' * 19}", (-1, None)),
+        (f"bytes 5-9/{'9' * 5000}", (-1, None)),
+        (f"bytes {'9' * 5000}-9/*", (-1, None)),
         ("", (-1, None)),
     ],
 )
@@ -55,6 +60,17 @@ def test_an_answer_that_does_not_say_which_part_it_is() -> None:
     assert answers.total_of_refusal(response()) is None
 
 
-@pytest.mark.parametrize(("value", "total"), [("bytes */10", 10), ("bytes 5-9/10", None), ("bytes */*", None)])
+@pytest.mark.parametrize(
+    ("value", "total"),
+    [
+        ("bytes */10", 10),
+        ("bytes 5-9/10", None),
+        ("bytes */*", None),
+        (f"bytes */{'9' * 18}", 10**18 - 1),
+        (f"bytes */{'9' * 19}", None),
+        (f"bytes */{'9' * 5000}", None),
+    ],
+    ids=lambda value: str(value)[:20],
+)
 def test_how_large_a_file_is_that_has_no_such_part(value: str, total: int | None) -> None:
     assert answers.total_of_refusal(response({"Content-Range": value})) == total

@@ -23,8 +23,9 @@ from tests.api.answers import status_of
 from tests.api.callers import MODEL, REQUEST, TOKEN, make_caller
 from tests.api.clock import Clock
 from tests.api.conftest import CallerOf
-from tests.api.hostile import HUGE, MIB, QUICK, SLOW
-from tests.api.raw_server import Behaviour, RawServer, reply
+from tests.api.hostile import HUGE, MIB, OK, QUICK, SLOW
+from tests.api.raw_server import Behaviour, RawServer, reply, send
+from tests.transfers.file_server import MP4
 
 SECONDS = 0.2
 
@@ -207,6 +208,26 @@ def test_a_hostile_file_server_is_a_clear_error(server: RawServer, behaviour: Be
     assert "password" not in str(error)
     assert str(error).isprintable()
     assert len(str(error)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("status", "content_range", "says"),
+    [
+        pytest.param(206, b"bytes 32-40/%b", "no longer the same file", id="a part"),
+        pytest.param(206, b"bytes %b-40/*", "no longer the same file", id="a part from where no file has a byte"),
+        pytest.param(416, b"bytes */%b", "answered 416", id="no part"),
+    ],
+)
+def test_a_size_of_5000_digits_where_a_download_goes_on_is_a_clear_error(
+    server: RawServer, status: int, content_range: bytes, says: str
+) -> None:
+    begins = OK + b'Content-Type: video/mp4\r\nETag: "one"\r\nContent-Length: 99\r\n\r\n' + MP4
+    goes_on = b'HTTP/1.1 %d Whatever\r\nETag: "one"\r\nContent-Range: %b\r\nContent-Length: 0\r\n\r\n'
+    server.answer(send(begins), send(goes_on % (status, content_range % (b"9" * 5000))))
+    with pytest.raises(DownloadFailedError, match=says) as caught:
+        download(f"{server.url}/a.mp4")
+    assert len(str(caught.value)) < 1000
+    assert len(server.requests) == 2
 
 
 OUTPUT_URLS = [

@@ -37,6 +37,16 @@ NOW = "Fri, 20 Nov 2026 14:00:00 GMT"
         pytest.param({"retry-after": "Fri, 20 Nov 2026 14:00:30 GMT"}, None, id="a date and nothing to count it from"),
         pytest.param({"retry-after": "Fri, 20 Nov 2026 14:00:30", "date": NOW}, None, id="one date without a zone"),
         pytest.param({"retry-after": "Fri, 99 Nov 2026 14:00:30 GMT", "date": NOW}, None, id="no date"),
+        *(
+            pytest.param({"retry-after": far, "date": now}, None, id=f"{what} that no clock has")
+            for what, far, now in (
+                ("a year", f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT", NOW),
+                ("a day", f"Fri, {'9' * 20} Nov 2026 14:00:30 GMT", NOW),
+                ("an hour", f"Fri, 20 Nov 2026 {'9' * 20}:00:30 GMT", NOW),
+                ("an offset", f"Fri, 20 Nov 2026 14:00:30 +{'9' * 20}", NOW),
+                ("a year of its own", NOW, f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"),
+            )
+        ),
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:

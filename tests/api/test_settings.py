@@ -134,6 +134,24 @@ def test_a_host_to_which_no_token_may_go_is_refused(given: dict[str, Any], says:
     assert str(caught.value).startswith(WHERE)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        f"Authorization: Bearer {TOKEN}",
+        f"Bearer:{TOKEN}",
+        f"example.org:{TOKEN}",
+        f"https://example.org:{TOKEN}",
+        f"https://user:{TOKEN}@ex\u2100mple.org",
+        f"https://[{TOKEN}]",
+    ],
+)
+def test_a_token_in_the_place_of_the_host_is_not_repeated(host: str) -> None:
+    with pytest.raises(InvalidSettingsError, match="no URL") as caught:
+        clean_base_url(host, where=WHERE)
+    assert TOKEN not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
 @given(st.text() | st.from_regex(r"(https?://)?[a-zA-Z0-9\[\]:@/.%\\-]+", fullmatch=True), st.integers() | st.none())
 def test_any_host_gives_a_url_for_a_token_or_is_refused(host: str, port: int | None) -> None:
     try:

@@ -73,14 +73,17 @@ def test_it_ends_while_calls_are_under_way(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--concurrency", "0"], "argument --concurrency: must be a number from 1"),
-        (["--queue-seconds", "-1"], "argument --queue-seconds: must be a number from 0"),
-        (["--run-seconds", "inf"], "argument --run-seconds: must be a number from 0"),
+        (["--concurrency", "0"], "argument --concurrency: must be a number from 1 to 1000000000"),
+        (["--concurrency", f"1{'0' * 400}"], "argument --concurrency: must be a number from 1 to 1000000000"),
+        (["--queue-seconds", "-1"], "argument --queue-seconds: must be a number from 0 to 1000000000"),
+        (["--run-seconds", "inf"], "argument --run-seconds: must be a number from 0 to 1000000000"),
+        (["--run-seconds", "nan"], "argument --run-seconds: must be a number from 0 to 1000000000"),
+        (["--balance", "1e305"], "argument --balance: must be a number from 0 to 1000000000"),
         (["--port", "http"], "argument --port: invalid number value: 'http'"),
         (["--port", "70000"], "argument --port: must be a number from 0 to 65535"),
         (["--port", "-1"], "argument --port: must be a number from 0 to 65535"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",
 )
 def test_a_wrong_option_is_named(arguments: list[str], message: str) -> None:
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=30, check=False)

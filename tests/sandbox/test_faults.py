@@ -51,6 +51,10 @@ def test_each_effect_has_its_own_calls_and_times(given: dict[str, Any], calls: s
         pytest.param({"effect": "delay", "seconds": -1}, "seconds must be a number of seconds", id="negative delay"),
         pytest.param({"effect": "delay", "seconds": float("nan")}, "seconds must be", id="delay that is no number"),
         pytest.param({"effect": "delay", "seconds": True}, "seconds must be", id="boolean delay"),
+        pytest.param(
+            {"effect": "delay", "seconds": 1e10}, "from 0 to 1000000000, not 10000000000.0", id="delay of centuries"
+        ),
+        pytest.param({"effect": "outage", "seconds": 10**400}, "from 0 to 1000000000, not 1000", id="endless outage"),
         pytest.param({"effect": "fail", "times": 0}, "times must be a number from 1, or null", id="times"),
         pytest.param({"effect": "fail", "calls": ["status"]}, "fail cannot meet status; it can meet submit", id="call"),
         pytest.param({"effect": "status", "code": 500, "calls": "submit"}, "calls must be a list", id="calls as text"),

@@ -32,6 +32,12 @@ def test_a_finished_clip_has_everything() -> None:
     assert (clip.times.queue_seconds, clip.times.run_seconds, clip.times.total_seconds) == (30.0, 60.0, 90.0)
 
 
+def test_a_cost_in_a_record_that_nothing_can_cost_is_not_counted() -> None:
+    paid = [submission(f"r-{number}", outcome=Outcome.SUCCEEDED, cost_usd=1.7e308) for number in (1, 2)]
+
+    assert [clip.cost_usd for clip in clips_of(run(task(submissions=paid)))] == [None, None]
+
+
 @pytest.mark.parametrize("running_since", [None, 1795687199.0, 1795687291.0], ids=["untold", "too early", "too late"])
 def test_times_that_cannot_be_are_left_out(running_since: float | None) -> None:
     generate = task(returned=result(), told=progress(state="succeeded", running_since=running_since))

@@ -59,7 +59,7 @@ def test_text_that_no_page_could_be_sent_is_replaced() -> None:
     assert copy.uri == "s3://b/?"
 
 
-@pytest.mark.parametrize("cost", [float("nan"), float("inf"), 10**400, -1, True, "1", None])
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), 1.7e308, 10**13, 10**400, -1, True, "1", None])
 def test_a_cost_that_is_none_is_not_counted(cost: Any) -> None:
     [found] = results_in(result(cost_usd=cost))
     assert found.result.cost_usd is None
@@ -82,6 +82,12 @@ def test_a_manifest_is_no_result_and_a_result_no_manifest() -> None:
 def test_progress_says_state_and_place() -> None:
     [told] = progress_in(progress(running_since=12.5))
     assert (told.state, told.queue_position, told.running_since) == (RequestState.IN_QUEUE, 3, 12.5)
+
+
+@pytest.mark.parametrize("moment", [float("nan"), float("inf"), 1.7e308, 10**400, True, "1"])
+def test_progress_since_a_moment_that_is_none_has_no_moment(moment: Any) -> None:
+    [told] = progress_in(progress(running_since=moment))
+    assert told.running_since is None
 
 
 @pytest.mark.parametrize("value", [None, [], {"percent": 12}, [{"request_id": "r-1", "state": "in_queue"}], ["r-1"]])
