@@ -9,19 +9,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    NoRegionError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    UnknownCredentialError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
+from airflow_provider_runcomfy.storage_errors import code, is_permanent, status
 from airflow_provider_runcomfy.transfers.files import REQUEST_ID
 from airflow_provider_runcomfy.transfers.memory import give_back_large_blocks
 from airflow_provider_runcomfy.transfers.store import SHA256, StoredObject, storage_error
@@ -38,33 +30,8 @@ _PIECE = 1024 * 1024
 # Those of an upload's arguments that are needed to look at the object, too.
 _OTHER_ARGS = ("ExpectedBucketOwner", "RequestPayer")
 _READ_ARGS = (*_OTHER_ARGS, "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
-_MISCONFIGURED = (
-    NoCredentialsError,
-    NoRegionError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    UnknownCredentialError,
-)
 _NOTED_KEY = "runcomfy_key"
 _NO_UPLOAD = "NoSuchUpload"
-# An upload that is gone may have been completed by a call whose answer was lost, or aborted by a newer try.
-_TRANSIENT_CODES = (
-    "RequestTimeout",
-    # Bytes that were damaged or lost on the way, and a part that S3 does not have after all.
-    "BadDigest",
-    "IncompleteBody",
-    "InvalidPart",
-    "XAmzContentChecksumMismatch",
-    "XAmzContentSHA256Mismatch",
-    # The next try asks for new credentials.
-    "ExpiredToken",
-    "TokenRefreshRequired",
-    "RequestTimeTooSkewed",
-    "ConditionalRequestConflict",
-    "OperationAborted",
-    _NO_UPLOAD,
-)
 
 
 class S3Store:
@@ -113,7 +80,7 @@ class S3Store:
                 head = self._client.head_object(Bucket=self._bucket, Key=key, **self._read_args)
             except ClientError as error:
                 # Who may not list the bucket is told 403 of an object that is not there.
-                if _status(error) in (403, 404):
+                if status(error) in (403, 404):
                     return None
                 raise
         metadata = {name.lower(): value for name, value in head.get("Metadata", {}).items()}
@@ -170,7 +137,7 @@ class S3Store:
                 del first
                 upload.result()
             except ClientError as error:
-                if _status(error) == 412 and not replace:
+                if status(error) == 412 and not replace:
                     return None
                 raise
             finally:
@@ -190,7 +157,7 @@ class S3Store:
                     Bucket=self._bucket, Key=key, UploadId=unfinished, **self._other_args
                 )
             except ClientError as error:
-                if _code(error) != _NO_UPLOAD:
+                if code(error) != _NO_UPLOAD:
                     raise
 
     def _tell_upload(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
@@ -232,7 +199,7 @@ class S3Store:
         try:
             yield
         except (ClientError, BotoCoreError, ValueError) as error:
-            advice = _advice(error, self._aws_conn_id) if _is_permanent(error) else None
+            advice = _advice(error, self._aws_conn_id) if is_permanent(error) else None
             raise storage_error("S3", doing, self.uri(key), str(error)[:500], advice=advice) from None
 
 
@@ -262,26 +229,10 @@ class _Stream(BaseSubscriber):  # type: ignore[misc]
         return first if len(first) == amount else first + self._source.read(amount - len(first))
 
 
-def _status(error: ClientError) -> int:
-    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status
-
-
-def _code(error: Exception) -> str:
-    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
-
-
-def _is_permanent(error: Exception) -> bool:
-    if isinstance(error, ClientError):
-        is_refusal = 400 <= _status(error) < 500 or _status(error) == 501
-        return is_refusal and _status(error) not in (408, 429) and _code(error) not in _TRANSIENT_CODES
-    return isinstance(error, (*_MISCONFIGURED, ValueError))
-
-
 def _advice(error: Exception, aws_conn_id: str | None) -> str:
-    if _code(error) in ("NoSuchBucket", "InvalidBucketName"):
+    if code(error) in ("NoSuchBucket", "InvalidBucketName"):
         return "Create the bucket or correct `s3_bucket`, and clear this task."
-    if isinstance(error, ClientError) and _status(error) == 501:
+    if status(error) == 501:
         return "If it does not know `If-None-Match`, set `replace=True`, which leaves that out. Then clear this task."
     if isinstance(error, ParamValidationError) and "bucket name" in str(error):
         return "`s3_bucket` is a bucket's name, without `s3://` and without a prefix: correct it, and clear this task."
