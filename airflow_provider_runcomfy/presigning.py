@@ -30,8 +30,9 @@ def signed_urls(
 
     :param conn_id: the connection of the store; by default ``aws_default`` or ``google_cloud_default``.
     :param allow_loopback_http: whether a plain HTTP URL of a loopback address will do: the sandbox.
-    :raises MediaInputError: if one cannot be read or signed for.
-    :raises RunComfyRetryableError: if the store does not answer.
+    :raises MediaInputError: if one is not there, may not be read, or cannot be signed for. Not retried.
+    :raises RunComfyRetryableError: if the store does not answer, asks for patience, or says that credentials have
+        expired, which the next try may get anew.
     """
     stored = [(medium, at) for medium in media if (at := medium.stored_at) is not None]
     schemes = {scheme for _, (scheme, _, _) in stored}
@@ -122,7 +123,7 @@ def _not_signable(where: str, uri: str, conn_id: str, why: str) -> MediaInputErr
 
 
 def _store_unavailable(where: str, uri: str, conn_id: str, why: str) -> RunComfyRetryableError:
-    """Return the error for a medium whose store does not answer."""
+    """Return the error for a medium whose store does not answer, or not to credentials that have expired."""
     return RunComfyRetryableError(
         f"{where}: the store of connection {conn_id!r} could not be asked for {uri}: {why.rstrip('.')}. "
         f"{_NOTHING_SUBMITTED} A retry asks again."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.sdk.exceptions import AirflowException
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
@@ -32,6 +33,8 @@ _OTHER_ARGS = ("ExpectedBucketOwner", "RequestPayer")
 _READ_ARGS = (*_OTHER_ARGS, "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
 _NOTED_KEY = "runcomfy_key"
 _NO_UPLOAD = "NoSuchUpload"
+# Not where Airflow cannot be asked for the connection now.
+_NO_CLIENT = (ClientError, BotoCoreError, AirflowException, NotImplementedError, OSError, TypeError, ValueError)
 
 
 class S3Store:
@@ -56,8 +59,7 @@ class S3Store:
         self._read_args = {name: value for name, value in extra_args.items() if name in _READ_ARGS}
         self._other_args = {name: value for name, value in extra_args.items() if name in _OTHER_ARGS}
         # A client of our own, so that nobody else's uploads get the conditions of ours.
-        with self._errors("", "getting a client for"):
-            self._client = S3Hook(aws_conn_id=aws_conn_id, verify=verify).get_conn()
+        self._client = self._connect(verify)
         self._may_replace = False
         self._began: dict[str, Callable[[str], None]] = {}
         self._etags: dict[str, str] = {}
@@ -193,6 +195,16 @@ class S3Store:
         # s3transfer knows no argument for it, so it is added to the calls that make the object visible.
         if not self._may_replace:
             params["IfNoneMatch"] = "*"
+
+    def _connect(self, verify: bool | str | None) -> Any:
+        try:
+            return S3Hook(aws_conn_id=self._aws_conn_id, verify=verify).get_conn()
+        except _NO_CLIENT as error:
+            advice = (
+                f"Correct the connection {self._aws_conn_id!r}, and clear this task." if is_permanent(error) else None
+            )
+            said = str(error)[:500].rstrip(".") + "."
+            raise storage_error("S3", "getting a client for", self.uri(""), said, advice=advice) from None
 
     @contextmanager
     def _errors(self, key: str, doing: str) -> Iterator[None]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
@@ -50,11 +51,17 @@ def s3_that_says(status: int, code: str) -> Iterator[str]:
         server.server_close()
 
 
-def connect(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+def connect(monkeypatch: pytest.MonkeyPatch, endpoint: str, **more: Any) -> None:
     kwargs = {"s3": {"addressing_style": "path"}, "retries": {"total_max_attempts": 1}}
-    extra = {"region_name": "us-east-1", "endpoint_url": endpoint, "config_kwargs": kwargs}
+    extra = {"region_name": "us-east-1", "endpoint_url": endpoint, "config_kwargs": kwargs, **more}
     connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+
+
+def sign() -> None:
+    signed_urls(
+        [Medium(("image_url",), "s3://frames/cat.png", True)], conn_id=None, seconds=60, allow_loopback_http=True
+    )
 
 
 def store() -> S3Store:
@@ -83,9 +90,8 @@ def test_an_answer_of_s3_means_the_same_for_both(
 ) -> None:
     with s3_that_says(status, code) as endpoint:
         connect(monkeypatch, endpoint)
-        medium = Medium(("image_url",), "s3://frames/cat.png", True)
         with pytest.raises(signing, match=code) as signed:
-            signed_urls([medium], conn_id=None, seconds=60, allow_loopback_http=True)
+            sign()
         with pytest.raises(copying, match=code) as copied:
             list(store().read("cat.png"))
     assert (type(signed.value), type(copied.value)) == (signing, copying)
@@ -96,3 +102,24 @@ def test_a_look_that_is_refused_without_a_reason_is_retried(monkeypatch: pytest.
         connect(monkeypatch, endpoint)
         with pytest.raises(StorageFailedError, match=r"looking for s3://frames/0\.mp4: .*Bad Request.*A retry goes on"):
             store().find("0.mp4")
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        pytest.param({"config_kwargs": {"retrys": 1}}, "unexpected keyword argument 'retrys'", id="an unknown setting"),
+        pytest.param({"endpoint_url": "store"}, "Invalid endpoint: store", id="an endpoint that is no URL"),
+        pytest.param({"profile_name": "films"}, r"\(films\) could not be found", id="a profile that is not there"),
+        pytest.param(
+            {"role_arn": "arn:aws:iam::0:role/a", "assume_role_method": "x"}, "assume_role_method", id="a way"
+        ),
+    ],
+)
+def test_a_connection_that_is_wrong_is_retried_by_neither(
+    monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any], words: str
+) -> None:
+    connect(monkeypatch, **{"endpoint": "http://127.0.0.1:9", **extra})
+    with pytest.raises(MediaInputError, match=f"connection 'aws_default' gives no URL.*{words}"):
+        sign()
+    with pytest.raises(StorageRefusedError, match=f"s3://frames/: .*{words}.*Correct the connection 'aws_default'"):
+        store()
