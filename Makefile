@@ -63,7 +63,7 @@ test-floor: $(FLOOR)/.up-to-date ## Run the tests that need Airflow on the oldes
 	$(FLOOR)/bin/python -m pytest -n 2 $(FLOOR_TESTS)
 
 test-stores: $(STORES)/.up-to-date $(AZURITE)/.up-to-date ## Run the tests of the copies over S3, GCS, Azure and a local folder
-	$(STORES)/bin/python -m pytest -n 2 tests/transfers tests/ui/test_presign_gcs.py tests/dev/test_gcs.py tests/test_provider.py tests/example_dags/test_to_gcs.py
+	$(STORES)/bin/python -m pytest -n 2 tests/transfers tests/test_storage_errors.py tests/ui/test_presign_gcs.py tests/dev/test_gcs.py tests/test_provider.py tests/example_dags/test_to_gcs.py
 
 compat: $(STAMP) ## Run the tests on every Airflow and Python that is supported (STRICT=1, WRITE=1, ONLY=..., PYTHONS=...: see docs/compatibility.md)
 	@exec $(BIN)/python -m dev.compat $(if $(STRICT),--strict) $(if $(WRITE),--write) $(if $(ONLY),--only="$(ONLY)") \

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy.api.settings import is_loopback
 from airflow_provider_runcomfy.exceptions import MediaInputError, RunComfyRetryableError
+from airflow_provider_runcomfy.signing import gcs_credentials, gcs_url, s3_client, s3_url
+from airflow_provider_runcomfy.storage_errors import is_permanent
 
 if TYPE_CHECKING:
     from airflow_provider_runcomfy.api.media_inputs import Medium
@@ -30,8 +30,9 @@ def signed_urls(
 
     :param conn_id: the connection of the store; by default ``aws_default`` or ``google_cloud_default``.
     :param allow_loopback_http: whether a plain HTTP URL of a loopback address will do: the sandbox.
-    :raises MediaInputError: if one cannot be read or signed for.
-    :raises RunComfyRetryableError: if the store does not answer.
+    :raises MediaInputError: if one is not there, may not be read, or cannot be signed for. Not retried.
+    :raises RunComfyRetryableError: if the store does not answer, asks for patience, or says that credentials have
+        expired, which the next try may get anew.
     """
     stored = [(medium, at) for medium in media if (at := medium.stored_at) is not None]
     schemes = {scheme for _, (scheme, _, _) in stored}
@@ -57,7 +58,7 @@ def _signed(medium: Medium, at: tuple[str, str, str], conn_id: str, seconds: int
         raise _not_signable(where, uri, conn_id, str(error)) from None
     except Exception as error:
         # Whatever a store's client raises.
-        kind = _not_signable if _is_permanent(error) else _store_unavailable
+        kind = _not_signable if is_permanent(error) else _store_unavailable
         raise kind(where, uri, conn_id, f"{type(error).__name__}: {str(error)[:500]}") from None
     parts = urlsplit(url)
     mask_secret(parts.query)
@@ -72,59 +73,28 @@ class _NotSignableError(Exception):
 
 def _s3(bucket: str, key: str, conn_id: str, seconds: int) -> str:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-    from botocore.config import Config
 
-    # Objects that are encrypted with KMS, and newer regions, take no older signature; what the connection says stands.
-    config = Config(signature_version="s3v4").merge(S3Hook(aws_conn_id=conn_id).config)
-    hook = S3Hook(aws_conn_id=conn_id, config=config)
-    hook.get_conn().head_object(Bucket=bucket, Key=key)
-    url = hook.generate_presigned_url("get_object", params={"Bucket": bucket, "Key": key}, expires_in=seconds)
-    if not url:
-        raise _NotSignableError("S3Hook signed no URL")
-    return str(url)
+    hook = S3Hook(aws_conn_id=conn_id)
+    client = s3_client(hook, hook.conn_config.get_service_endpoint_url("s3"))
+    # As RunComfy will, so that it takes all the rights that RunComfy needs; the answer to a HEAD would not say what is
+    # wrong.
+    client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+    return s3_url(client, bucket, key, timedelta(seconds=seconds))
 
 
 def _gcs(bucket: str, key: str, conn_id: str, seconds: int) -> str:
     from airflow.providers.google.cloud.hooks.gcs import GCSHook
-    from google.auth.credentials import Signing
 
     hook = GCSHook(gcp_conn_id=conn_id)
-    credentials = hook.get_credentials()
-    if not isinstance(credentials, Signing):
+    credentials = gcs_credentials(hook)
+    if credentials is None:
         raise _NotSignableError(
             "its credentials have no key to sign with; give it a service account's key, or an impersonation chain"
         )
     blob = hook.get_conn().bucket(bucket).blob(key)
     if not blob.exists():
         raise _NotSignableError("there is no such object")
-    return str(blob.generate_signed_url(version="v4", expiration=timedelta(seconds=seconds), credentials=credentials))
-
-
-def _is_permanent(error: Exception) -> bool:
-    """Return whether a retry would end the same way: the store has refused, or nobody knows who asks."""
-    response: Any = getattr(error, "response", None)
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(response, dict) else None
-    # Google's errors have theirs as `code`.
-    status = status or getattr(error, "code", None)
-    if isinstance(status, int):
-        return 400 <= status < 500 and status not in (408, 429)
-    # Missing credentials, regions, connections, malformed keys: their libraries know no common class for them.
-    is_setting = type(error).__name__ in _SETTINGS_ERRORS
-    return is_setting or isinstance(error, ValueError | TypeError | AirflowException)
-
-
-_SETTINGS_ERRORS = frozenset(
-    {
-        "NoCredentialsError",
-        "NoRegionError",
-        "ParamValidationError",
-        "PartialCredentialsError",
-        "ProfileNotFound",
-        "UnknownCredentialError",
-        "DefaultCredentialsError",
-        "MalformedError",
-    }
-)
+    return gcs_url(blob, credentials, timedelta(seconds=seconds))
 
 
 def _one_connection_for_two_stores(conn_id: str) -> MediaInputError:
@@ -153,7 +123,7 @@ def _not_signable(where: str, uri: str, conn_id: str, why: str) -> MediaInputErr
 
 
 def _store_unavailable(where: str, uri: str, conn_id: str, why: str) -> RunComfyRetryableError:
-    """Return the error for a medium whose store does not answer."""
+    """Return the error for a medium whose store does not answer, or not to credentials that have expired."""
     return RunComfyRetryableError(
         f"{where}: the store of connection {conn_id!r} could not be asked for {uri}: {why.rstrip('.')}. "
         f"{_NOTHING_SUBMITTED} A retry asks again."

@@ -65,7 +65,8 @@ class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
     :raises InvalidInputsError: if the inputs do not fit the schema; nothing was submitted. Not retried.
     :raises CostLimitError: if the submit may cost more than ``max_cost_usd``, or if nobody can say what it costs;
         nothing was submitted. Not retried.
-    :raises MediaInputError: if no URL can be signed for an input in a store; nothing was submitted. Not retried.
+    :raises MediaInputError: if an input in a store is not there, may not be read, or cannot be signed for; nothing was
+        submitted. Not retried.
     :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused; this try
         submitted nothing, and what an earlier one paid for is named. Not retried.
     :raises InsufficientBalanceError: if the account has no balance left; nothing was submitted. Not retried.
@@ -76,8 +77,8 @@ class RunComfySubmitOperator(TellsOfGeneration, BaseOperator):
     :raises SubmissionChangedError: if an earlier try submitted to another model or through another connection.
         Not retried.
     :raises UnreadableRecordError: if the record of what was submitted cannot be read. Not retried.
-    :raises RunComfyRetryableError: if RunComfy or Airflow could not be reached, and certainly nothing was taken; also
-        if a later version of this package wrote the record.
+    :raises RunComfyRetryableError: if RunComfy, Airflow or an input's store could not be reached, and certainly nothing
+        was taken; also if a store's credentials have expired, or if a later version of this package wrote the record.
     """
 
     template_fields: Sequence[str] = ("model_id", "inputs", "runcomfy_conn_id", "max_cost_usd", "media_conn_id")

@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.google.cloud.hooks.gcs import GCSHook
 from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 from google.api_core.exceptions import Forbidden, GoogleAPIError, PreconditionFailed, RetryError
-from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 from requests import RequestException
 
-from airflow_provider_runcomfy.transfers.store import SHA256, StorageRefusedError, StoredObject, storage_error
+from airflow_provider_runcomfy.storage_errors import is_permanent, status
+from airflow_provider_runcomfy.transfers.store import (
+    SHA256,
+    StorageFailedError,
+    StorageRefusedError,
+    StoredObject,
+    storage_error,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_runcomfy.transfers.source import Source
@@ -138,11 +145,13 @@ class GCSStore:
         except AirflowRuntimeError:
             # Airflow cannot be asked for the connection now.
             raise
-        except (AirflowException, GoogleAuthError, OSError, ValueError) as error:
-            raise StorageRefusedError(
+        except (AirflowException, GoogleAuthError, OSError, TypeError, ValueError) as error:
+            is_final = is_permanent(error)
+            advice = "Correct the connection or `impersonation_chain`, and clear this task."
+            raise (StorageRefusedError if is_final else StorageFailedError)(
                 f"The connection {self._gcp_conn_id!r} gives no credentials for {self.uri('')}: "
                 f"{_said(error)} Nothing was copied; what was paid for can be copied as long as RunComfy keeps it. "
-                f"Correct the connection or `impersonation_chain`, and clear this task."
+                f"{advice if is_final else 'A retry asks again.'}"
             ) from None
 
     @contextmanager
@@ -150,13 +159,15 @@ class GCSStore:
         try:
             yield
         except _ERRORS as error:
-            advice = self._advice(error) if _is_permanent(error) else None
+            # The client's own ValueErrors say that it and GCS do not agree on how much has come.
+            has_lost_count = isinstance(error, ValueError) and not isinstance(error, GoogleAuthError)
+            advice = self._advice(error) if is_permanent(error) and not has_lost_count else None
             raise storage_error("GCS", doing, self.uri(key), _said(error), advice=advice) from None
 
     def _advice(self, error: Exception) -> str:
-        if _status(error) == 404:
+        if status(error) == 404:
             return "Create the bucket or correct `bucket_name`, and clear this task."
-        if _status(error) == 400:
+        if status(error) == 400:
             return "Correct `bucket_name` or `object_name`, and clear this task."
         return (
             f"Check the connection {self._gcp_conn_id!r} and `impersonation_chain`: the identity needs "
@@ -194,25 +205,11 @@ def _cause(error: Exception) -> Exception:
     return error.cause if isinstance(error, RetryError) and error.cause else error
 
 
-def _status(error: Exception) -> int:
-    response = getattr(_cause(error), "response", None)
-    return int(getattr(response, "status_code", 0) or getattr(error, "code", None) or 0)
-
-
-def _is_permanent(error: Exception) -> bool:
-    if isinstance(error, GoogleAuthError):
-        return not isinstance(error, TransportError) and not error.retryable
-    status = _status(error)
-    # What GCS has begun to take it would take another time: only a refusal to begin is final.
-    request = getattr(getattr(_cause(error), "response", None), "request", None)
-    return status in (401, 403) or (status in (400, 404) and getattr(request, "method", "") == "POST")
-
-
 def _said(error: Exception) -> str:
     """Return what GCS said; never a URL's query, since whoever has an upload's URL may send to it."""
     cause = _cause(error)
     try:
-        said = f"{_status(error)} {cause.response.json()['error']['message']}"  # type: ignore[attr-defined]
+        said = f"{status(error)} {cause.response.json()['error']['message']}"  # type: ignore[attr-defined]
     except (AttributeError, KeyError, TypeError, ValueError):
         said = _QUERY.sub("", str(cause))
     patiently = f" (again and again for {_RETRY.timeout:.0f} s)" if cause is not error else ""

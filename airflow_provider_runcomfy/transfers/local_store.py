@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_runcomfy.transfers.storage_errors import is_permanent, said, status
+from airflow_provider_runcomfy.storage_errors import is_permanent, said, status
 from airflow_provider_runcomfy.transfers.store import StoredObject, storage_error
 from airflow_provider_runcomfy.transfers.unfinished import is_unfinished_name, unfinished_name
 

@@ -13,7 +13,7 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_runcomfy.api.errors import RunComfyError
 from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
-from airflow_provider_runcomfy.transfers.storage_errors import is_permanent, said, status
+from airflow_provider_runcomfy.storage_errors import is_permanent, said, status
 from airflow_provider_runcomfy.transfers.store import (
     StorageFailedError,
     StorageRefusedError,

@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    NoRegionError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    UnknownCredentialError,
-)
+from airflow.sdk.exceptions import AirflowException
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
+from airflow_provider_runcomfy.storage_errors import code, is_permanent, status
 from airflow_provider_runcomfy.transfers.files import REQUEST_ID
 from airflow_provider_runcomfy.transfers.memory import give_back_large_blocks
 from airflow_provider_runcomfy.transfers.store import SHA256, StoredObject, storage_error
@@ -38,33 +31,10 @@ _PIECE = 1024 * 1024
 # Those of an upload's arguments that are needed to look at the object, too.
 _OTHER_ARGS = ("ExpectedBucketOwner", "RequestPayer")
 _READ_ARGS = (*_OTHER_ARGS, "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
-_MISCONFIGURED = (
-    NoCredentialsError,
-    NoRegionError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    UnknownCredentialError,
-)
 _NOTED_KEY = "runcomfy_key"
 _NO_UPLOAD = "NoSuchUpload"
-# An upload that is gone may have been completed by a call whose answer was lost, or aborted by a newer try.
-_TRANSIENT_CODES = (
-    "RequestTimeout",
-    # Bytes that were damaged or lost on the way, and a part that S3 does not have after all.
-    "BadDigest",
-    "IncompleteBody",
-    "InvalidPart",
-    "XAmzContentChecksumMismatch",
-    "XAmzContentSHA256Mismatch",
-    # The next try asks for new credentials.
-    "ExpiredToken",
-    "TokenRefreshRequired",
-    "RequestTimeTooSkewed",
-    "ConditionalRequestConflict",
-    "OperationAborted",
-    _NO_UPLOAD,
-)
+# Not where Airflow cannot be asked for the connection now.
+_NO_CLIENT = (ClientError, BotoCoreError, AirflowException, NotImplementedError, OSError, TypeError, ValueError)
 
 
 class S3Store:
@@ -89,8 +59,7 @@ class S3Store:
         self._read_args = {name: value for name, value in extra_args.items() if name in _READ_ARGS}
         self._other_args = {name: value for name, value in extra_args.items() if name in _OTHER_ARGS}
         # A client of our own, so that nobody else's uploads get the conditions of ours.
-        with self._errors("", "getting a client for"):
-            self._client = S3Hook(aws_conn_id=aws_conn_id, verify=verify).get_conn()
+        self._client = self._connect(verify)
         self._may_replace = False
         self._began: dict[str, Callable[[str], None]] = {}
         self._etags: dict[str, str] = {}
@@ -113,7 +82,7 @@ class S3Store:
                 head = self._client.head_object(Bucket=self._bucket, Key=key, **self._read_args)
             except ClientError as error:
                 # Who may not list the bucket is told 403 of an object that is not there.
-                if _status(error) in (403, 404):
+                if status(error) in (403, 404):
                     return None
                 raise
         metadata = {name.lower(): value for name, value in head.get("Metadata", {}).items()}
@@ -170,7 +139,7 @@ class S3Store:
                 del first
                 upload.result()
             except ClientError as error:
-                if _status(error) == 412 and not replace:
+                if status(error) == 412 and not replace:
                     return None
                 raise
             finally:
@@ -190,7 +159,7 @@ class S3Store:
                     Bucket=self._bucket, Key=key, UploadId=unfinished, **self._other_args
                 )
             except ClientError as error:
-                if _code(error) != _NO_UPLOAD:
+                if code(error) != _NO_UPLOAD:
                     raise
 
     def _tell_upload(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
@@ -227,12 +196,22 @@ class S3Store:
         if not self._may_replace:
             params["IfNoneMatch"] = "*"
 
+    def _connect(self, verify: bool | str | None) -> Any:
+        try:
+            return S3Hook(aws_conn_id=self._aws_conn_id, verify=verify).get_conn()
+        except _NO_CLIENT as error:
+            advice = (
+                f"Correct the connection {self._aws_conn_id!r}, and clear this task." if is_permanent(error) else None
+            )
+            said = str(error)[:500].rstrip(".") + "."
+            raise storage_error("S3", "getting a client for", self.uri(""), said, advice=advice) from None
+
     @contextmanager
     def _errors(self, key: str, doing: str) -> Iterator[None]:
         try:
             yield
         except (ClientError, BotoCoreError, ValueError) as error:
-            advice = _advice(error, self._aws_conn_id) if _is_permanent(error) else None
+            advice = _advice(error, self._aws_conn_id) if is_permanent(error) else None
             raise storage_error("S3", doing, self.uri(key), str(error)[:500], advice=advice) from None
 
 
@@ -262,26 +241,10 @@ class _Stream(BaseSubscriber):  # type: ignore[misc]
         return first if len(first) == amount else first + self._source.read(amount - len(first))
 
 
-def _status(error: ClientError) -> int:
-    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status
-
-
-def _code(error: Exception) -> str:
-    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
-
-
-def _is_permanent(error: Exception) -> bool:
-    if isinstance(error, ClientError):
-        is_refusal = 400 <= _status(error) < 500 or _status(error) == 501
-        return is_refusal and _status(error) not in (408, 429) and _code(error) not in _TRANSIENT_CODES
-    return isinstance(error, (*_MISCONFIGURED, ValueError))
-
-
 def _advice(error: Exception, aws_conn_id: str | None) -> str:
-    if _code(error) in ("NoSuchBucket", "InvalidBucketName"):
+    if code(error) in ("NoSuchBucket", "InvalidBucketName"):
         return "Create the bucket or correct `s3_bucket`, and clear this task."
-    if isinstance(error, ClientError) and _status(error) == 501:
+    if status(error) == 501:
         return "If it does not know `If-None-Match`, set `replace=True`, which leaves that out. Then clear this task."
     if isinstance(error, ParamValidationError) and "bucket name" in str(error):
         return "`s3_bucket` is a bucket's name, without `s3://` and without a prefix: correct it, and clear this task."

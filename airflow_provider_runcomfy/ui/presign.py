@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
+from airflow_provider_runcomfy.signing import gcs_credentials, gcs_url, s3_client, s3_url
 from airflow_provider_runcomfy.ui.own_host import OwnHosts
 from airflow_provider_runcomfy.ui.trust import StoredAt
 
@@ -46,36 +46,24 @@ def _s3(at: StoredAt, own: OwnHosts) -> str:
     conn = hook.conn_config
     _require_credentials(at, bool(conn.aws_access_key_id or conn.role_arn))
     endpoint = conn.get_service_endpoint_url("s3")
-    url = _sign_s3(hook, at, endpoint)
+    url = s3_url(s3_client(hook, endpoint), at.bucket, at.key, _LIFE)
     if own.would_get_cookies(url) and endpoint:
         # The host is part of what is signed, so it cannot be changed afterwards.
-        url = _sign_s3(hook, at, own.without_cookies(endpoint) or endpoint)
+        url = s3_url(s3_client(hook, own.without_cookies(endpoint) or endpoint), at.bucket, at.key, _LIFE)
     return _without_cookies(url, own)
-
-
-def _sign_s3(hook: Any, at: StoredAt, endpoint: str | None) -> str:
-    from botocore.config import Config
-
-    config = Config(signature_version="s3v4").merge(hook.config)
-    client = hook.get_session().client("s3", endpoint_url=endpoint, config=config, verify=hook.verify)
-    params = {"Bucket": at.bucket, "Key": at.key}
-    url: str = client.generate_presigned_url("get_object", Params=params, ExpiresIn=int(_LIFE.total_seconds()))
-    return url
 
 
 def _gcs(at: StoredAt, own: OwnHosts) -> str:
     from airflow.providers.google.cloud.hooks.gcs import GCSHook
-    from google.auth.credentials import Signing
 
     hook = GCSHook(gcp_conn_id=at.conn_id, impersonation_chain=at.impersonation_chain)
     own_names = {name.rpartition("__")[2] for name, value in hook.extras.items() if value}
     _require_credentials(at, bool(at.impersonation_chain or own_names & set(_OWN_CREDENTIALS)))
-    credentials = hook.get_credentials()
-    if not isinstance(credentials, Signing):
+    credentials = gcs_credentials(hook)
+    if credentials is None:
         raise NotPlayableError(f"The connection {at.conn_id!r} has no key that could sign a URL.")
     blob = hook.get_conn().bucket(at.bucket).blob(at.key)
-    url: str = blob.generate_signed_url(version="v4", expiration=_LIFE, credentials=credentials)
-    return _without_cookies(url, own)
+    return _without_cookies(gcs_url(blob, credentials, _LIFE), own)
 
 
 def _require_credentials(at: StoredAt, has_own: bool) -> None:

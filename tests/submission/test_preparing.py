@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from airflow_provider_runcomfy import presigning
 from airflow_provider_runcomfy.api.media_inputs import Medium
@@ -384,24 +385,22 @@ def test_a_sandbox_may_be_given_plain_http_of_this_machine(task: Task, sandbox: 
     assert made(sandbox)["image_url"] == url
 
 
-class _StoreError(Exception):
-    def __init__(self, status: int) -> None:
-        super().__init__(f"HTTP {status}")
-        self.response = {"ResponseMetadata": {"HTTPStatusCode": status}}
-
-
-class NoCredentialsError(Exception):
-    pass
+def store_error(status: int, code: str) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "No"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "GetObject")
 
 
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (_StoreError(404), MediaInputError, "connection 'aws_default' gives no URL by which RunComfy could fetch "
-         "s3://frames/cat.png: _StoreError: HTTP 404. Nothing was submitted"),
-        (_StoreError(403), MediaInputError, "that the identity may read it, then clear the task."),
-        (_StoreError(503), RunComfyRetryableError, "could not be asked for s3://frames/cat.png: _StoreError: HTTP 503. "
-         "Nothing was submitted, nothing was charged. A retry asks again."),
+        (store_error(404, "NoSuchKey"), MediaInputError, "connection 'aws_default' gives no URL by which RunComfy "
+         "could fetch s3://frames/cat.png: ClientError: An error occurred (NoSuchKey) when calling the GetObject "
+         "operation: No. Nothing was submitted"),
+        (store_error(403, "AccessDenied"), MediaInputError, "that the identity may read it, then clear the task."),
+        (store_error(503, "SlowDown"), RunComfyRetryableError, "could not be asked for s3://frames/cat.png: "
+         "ClientError: An error occurred (SlowDown) when calling the GetObject operation: No. Nothing was submitted, "
+         "nothing was charged. A retry asks again."),
+        (store_error(400, "ExpiredToken"), RunComfyRetryableError, "A retry asks again."),
         (OSError("reset"), RunComfyRetryableError, "A retry asks again."),
         (NoCredentialsError(), MediaInputError, "NoCredentialsError"),
         (ModuleNotFoundError("No module named 'airflow.providers.amazon'"), MediaInputError,

@@ -15,9 +15,11 @@ import pytest
 
 pytest.importorskip("airflow.providers.google", reason="make test-stores has Google's packages")
 
+from airflow.providers.google.cloud.hooks.gcs import GCSHook
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import _regional_access_boundary_utils, iam
+from google.auth.exceptions import TransportError
 
 from airflow_provider_runcomfy.exceptions import InvalidInputsError
 from airflow_provider_runcomfy.transfers.gcs_store import GCSStore
@@ -409,6 +411,32 @@ class TestCredentials:
         with pytest.raises(StorageRefusedError, match=f"'google_cloud_default'.*({message})"):
             copy(place)
         assert runcomfy.file_requests() == []
+
+    @pytest.mark.parametrize(
+        ("error", "kind", "advice"),
+        [
+            pytest.param(TransportError("refused"), StorageFailedError, "A retry asks again.", id="no metadata server"),
+            pytest.param(ConnectionResetError(), StorageFailedError, "A retry asks again.", id="no Secret Manager"),
+            pytest.param(
+                FileNotFoundError("key.json"), StorageRefusedError, "Correct the connection", id="no key file"
+            ),
+            pytest.param(TypeError("scopes"), StorageRefusedError, "Correct the connection", id="a malformed extra"),
+        ],
+    )
+    def test_credentials_that_cannot_be_had_now_are_asked_for_again(
+        self,
+        place: GCSTarget,
+        monkeypatch: pytest.MonkeyPatch,
+        error: Exception,
+        kind: type[StorageFailedError | StorageRefusedError],
+        advice: str,
+    ) -> None:
+        def fail(hook: object) -> None:
+            raise error
+
+        monkeypatch.setattr(GCSHook, "get_conn", fail)
+        with pytest.raises(kind, match=f"'google_cloud_default' gives no credentials.*Nothing was copied.*{advice}"):
+            place.operator().open_store()
 
 
 class TestParameters:

@@ -285,19 +285,6 @@ class TestTheIdentityOfTheTests:
             getattr(seaweed.client(COPIER), operation)(**given)
 
 
-@pytest.mark.parametrize(
-    ("code", "is_final"),
-    [
-        *((code, False) for code in ("ExpiredToken", "TokenRefreshRequired", "RequestTimeout")),
-        *((code, False) for code in ("BadDigest", "IncompleteBody", "InvalidPart", "XAmzContentChecksumMismatch")),
-        *((code, True) for code in ("InvalidRequest", "EntityTooLarge", "InvalidTag")),
-    ],
-)
-def test_which_bad_requests_a_retry_may_mend(code: str, is_final: bool) -> None:
-    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-    assert s3_store._is_permanent(ClientError(answer, "PutObject")) is is_final
-
-
 class TestStorageTrouble:
     @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "20 MiB"])
     @pytest.mark.parametrize(

@@ -60,3 +60,9 @@ def test_credentials_without_a_key_are_named(place: GCSTarget) -> None:
     place.put("cat.png", b"a cat")
     with pytest.raises(MediaInputError, match=r"'google_cloud_default' gives no URL .* no key to sign with"):
         signed(place.uri("cat.png"))
+
+
+def test_a_key_that_was_revoked_is_not_tried_again(google: Google, place: GCSTarget) -> None:
+    google.status = 400
+    with pytest.raises(MediaInputError, match=r"'google_cloud_default' gives no URL .*RefreshError.*invalid_grant"):
+        signed(place.uri("cat.png"))

@@ -78,8 +78,10 @@ def test_runcomfy_gets_a_url_that_leads_to_the_object(task: Task, sandbox: Sandb
 @pytest.mark.parametrize(
     ("key", "order", "words"),
     [
-        pytest.param("dog.png", {}, "404", id="no such object"),
-        pytest.param("cat.png", {"media_conn_id": "aws_stranger"}, "403", id="a key that the store does not know"),
+        pytest.param("dog.png", {}, "NoSuchKey", id="no such object"),
+        pytest.param(
+            "cat.png", {"media_conn_id": "aws_stranger"}, "InvalidAccessKeyId", id="a key that the store does not know"
+        ),
     ],
 )
 def test_what_could_not_be_fetched_is_not_paid_for(
