@@ -66,6 +66,8 @@ WAITER = Asker(
     again="clear this task to wait for it again, which pays nothing",
 )
 
+_GO_BACK = "Clear the task with the model and inputs of then to wait for it, which pays nothing"
+
 
 def submitter(context: Context) -> Asker:
     """Return who a running task is that submits."""
@@ -148,9 +150,27 @@ def not_replaced(error: AirflowException, request_id: str | None) -> AirflowExce
     if request_id is None:
         return error
     return type(error)(
-        f"{error}\nThe earlier request {request_id} is not replaced: it goes on and is charged. Clear the task with "
-        "the model and inputs of then to wait for it, which pays nothing."
+        f"{error}\nThe earlier request {request_id} is not replaced: it goes on and is charged. {_GO_BACK}."
     )
+
+
+def not_submitted_in_place(
+    error: AirflowException, request_id: str, cancel: CancelOutcome, *, is_refused: bool
+) -> AirflowException:
+    """
+    Return the error for a submit that came to nothing, or is not known, after it was tried to cancel an earlier request.
+
+    :param request_id: the earlier request.
+    :param cancel: what became of its cancel.
+    :param is_refused: whether the record says that the submit was certainly not taken: only then a clear may go back.
+    """
+    said = f"{error} The earlier request {request_id}, which this submit was to replace, {cancel.meaning}."
+    if cancel is CancelOutcome.CANCELLED:
+        return type(error)(said)
+    if not is_refused:
+        return type(error)(f"{said} A RunComfyRequestSensor can wait for it, which pays nothing.")
+    or_else = "" if cancel is CancelOutcome.NOT_CANCELLABLE else "; if it was cancelled, that submits them anew"
+    return type(error)(f"{said} {_GO_BACK}{or_else}.")
 
 
 def without_result(

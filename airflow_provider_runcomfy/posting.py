@@ -49,6 +49,8 @@ class Posting:
         self._will_resubmit = will_resubmit
         #: What is certain while nothing is under way.
         self._certain = earlier
+        #: Whether the latest POST was certainly refused, and the record says so.
+        self.is_refused = False
 
     def send(self, call: Call, submission: Submission) -> Submission:
         """Submit, and return the submission with its id and time; it is sent again where it certainly was not taken."""
@@ -64,6 +66,7 @@ class Posting:
             raise failures.submission_not_recorded(error, taken, self._store.how_to_settle) from None
 
     def _send_once(self, call: Call, submission: Submission) -> Submission:
+        self.is_refused = False
         intent = replace(submission, intent_at=pendulum.now("UTC").isoformat(timespec="milliseconds"))
         self._write_intent(intent)
         try:
@@ -110,5 +113,6 @@ class Posting:
         self._certain = self._earlier.adding(refused, max_tries=self._earlier.max_tries)
         try:
             self._store.write(self._certain)
+            self.is_refused = True
         except RunComfyRetryableError as trouble:
             self._log.warning("%s The next try will not know that this was refused: %s", trouble, error)

@@ -132,9 +132,14 @@ class _Flow:
         except (RunComfyRetryableError, RunComfyFailError) as error:
             self._note(found, record)
             raise failures.not_replaced(error, replaces) from None
-        if replaces is not None:
-            record = self._cancel(record, replaces)
-        return self._post(call, record)
+        if replaces is None:
+            return self._post(call, self._posting(record))
+        outcome, record = self._cancel(record, replaces)
+        posting = self._posting(record)
+        try:
+            return self._post(call, posting)
+        except (RunComfyRetryableError, RunComfyFailError) as error:
+            raise failures.not_submitted_in_place(error, replaces, outcome, is_refused=posting.is_refused) from None
 
     @cached_property
     def _given(self) -> Any:
@@ -156,16 +161,18 @@ class _Flow:
                 )
             raise
 
-    def _post(self, call: Call, earlier: Record) -> Obtained:
-        order, attempt = self._order, self._attempt
-        posting = Posting(
+    def _posting(self, earlier: Record) -> Posting:
+        return Posting(
             self._hook.client,
             self._store,
             self._log,
             earlier=earlier,
-            max_tries=attempt.max_tries,
-            will_resubmit=order.on_unknown_submission == "resubmit",
+            max_tries=self._attempt.max_tries,
+            will_resubmit=self._order.on_unknown_submission == "resubmit",
         )
+
+    def _post(self, call: Call, posting: Posting) -> Obtained:
+        order, attempt = self._order, self._attempt
         inputs, its_hash = readable(self._given), hash_inputs(self._given)
         new = Submission("", attempt.try_number, order.model_id, order.conn_id, inputs, its_hash)
         taken = posting.send(call, new)
@@ -210,18 +217,19 @@ class _Flow:
         except RunComfyRetryableError as error:
             self._log.warning("%s The record does not show what became of the latest request.", error)
 
-    def _cancel(self, record: Record, request_id: str) -> Record:
+    def _cancel(self, record: Record, request_id: str) -> tuple[CancelOutcome, Record]:
         try:
-            outcome = self._hook.cancel(request_id).value
+            outcome = self._hook.cancel(request_id)
+            said = outcome.value
         except (RunComfyRetryableError, RunComfyFailError) as error:
-            outcome = f"not known: {error}"
+            outcome, said = CancelOutcome.UNKNOWN, f"not known: {error}"
         self._log.warning(
             "The earlier request %s is replaced; cancelling it: %s. Unless cancelled it goes on and is charged.",
             request_id,
-            outcome,
+            said,
         )
-        became = Outcome.CANCELLED if outcome == CancelOutcome.CANCELLED else None
-        return record.changing(request_id, outcome=became, detail=f"replaced; cancel: {outcome}")
+        became = Outcome.CANCELLED if outcome is CancelOutcome.CANCELLED else None
+        return outcome, record.changing(request_id, outcome=became, detail=f"replaced; cancel: {said}")
 
     def _new_deadline(self, now: float) -> float | None:
         return None if self._order.timeout is None else now + self._order.timeout.total_seconds()

@@ -158,6 +158,15 @@ def _(stage: Stage) -> None:
     stage.generate()
 
 
+@causes("the task was cleared with other inputs, and RunComfy refuses the submit")
+def _(stage: Stage) -> None:
+    sandbox = stage.connect(run_seconds=1000)
+    first_try(stage, timeout=timedelta(seconds=0.3))
+    stage.ti.clear()
+    sandbox.add_fault("status", calls=["submit"], code=402)
+    stage.generate(inputs={**CLIP, "prompt": "A dog"})
+
+
 @causes("RunComfy refuses the submit")
 def _(stage: Stage) -> None:
     assert stage.sandbox

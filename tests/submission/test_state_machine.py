@@ -135,6 +135,7 @@ class Paying(RuleBasedStateMachine):
         vars(self).update(edits)
         self.now.shift(1)
         self.trouble, self.points, self.writes, self.posts = trouble, 0, 0, 0
+        self.replaced = ""
         self.order = Order(
             model_id=self.model_id,
             inputs={"prompt": self.inputs},
@@ -169,8 +170,9 @@ class Paying(RuleBasedStateMachine):
             obtained = obtain(order, hook, context_of(self.ti, self.store), log)
         except Death:
             pass
-        except (RunComfyRetryableError, RunComfyFailError):
-            pass  # Nothing else may come out of a try.
+        except (RunComfyRetryableError, RunComfyFailError) as error:
+            # Nothing else may come out of a try.
+            assert self.replaced in str(error), "it names the request that it was to replace"
         else:
             self._check_obtained(obtained)
             self.clear_is_due = False
@@ -313,6 +315,7 @@ class Paying(RuleBasedStateMachine):
         assert request_id == last["request_id"]
         assert (last["model_id"], last["inputs"]) != (order.model_id, order.inputs)
         assert last["conn_id"] == order.conn_id
+        self.replaced = request_id
 
     def _check_taken(self, request: Request) -> None:
         """RunComfy took it. The intent was stored before, so that a death here is not forgotten."""
