@@ -173,6 +173,12 @@ def _(stage: Stage) -> None:
     stage.generate(model_id="kling/kling-9.9/pro/text-to-video", inputs={"anything": 1})
 
 
+@causes("RunComfy does not have the model, or not for this account")
+def _(stage: Stage) -> None:
+    stage.sandbox.add_fault("status", calls=["submit"], code=404, error_code=404001)
+    stage.generate()
+
+
 @causes("a submit got no answer")
 def _(stage: Stage) -> None:
     stage.sandbox.add_fault("lost_answer")
