@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_runcomfy.api.moderation import is_moderation
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import CancelOutcome
 from airflow_provider_runcomfy.exceptions import (
@@ -158,9 +157,9 @@ def not_submitted_in_place(
     error: AirflowException, request_id: str, cancel: CancelOutcome, *, is_refused: bool
 ) -> AirflowException:
     """
-    Return the error for a submit that came to nothing, or is not known, after it was tried to cancel an earlier request.
+    Return the error for a submit that was refused or is not known, with what became of the one that it was to replace.
 
-    :param request_id: the earlier request.
+    :param request_id: the one that it was to replace.
     :param cancel: what became of its cancel.
     :param is_refused: whether the record says that the submit was certainly not taken: only then a clear may go back.
     """
@@ -190,7 +189,14 @@ def without_result(
     """
     match ending.end:
         case End.FAILED:
-            return generation_failed(request_id, ending.reason, model_id, will_resubmit=will_resubmit, asker=asker)
+            return generation_failed(
+                request_id,
+                ending.reason,
+                model_id,
+                is_moderated=ending.is_moderated,
+                will_resubmit=will_resubmit,
+                asker=asker,
+            )
         case End.CANCELLED:
             return generation_cancelled(request_id, asker)
         case End.TIMED_OUT:
@@ -218,6 +224,7 @@ def generation_failed(
     reason: str,
     model_id: str | None = None,
     *,
+    is_moderated: bool,
     will_resubmit: bool = False,
     asker: Asker = SUBMITTER,
 ) -> GenerationFailedError | GenerationFailedRetryableError:
@@ -225,7 +232,7 @@ def generation_failed(
     of_model = f" for {model_id}" if model_id else ""
     said = f"Request {request_id}{of_model} failed: {_sentence(reason or 'no reason given')}"
     charged = "RunComfy's billing page tells what was charged."
-    if is_moderation(reason):
+    if is_moderated:
         return GenerationModeratedError(
             f"{said} It reads like a refusal by content moderation, so the same inputs would be refused again and no "
             f"retry submits them. Change the inputs and {asker.anew}. {charged}"

@@ -242,8 +242,13 @@ class _Flow:
             return failures.submission_changed(last, self._order.model_id, self._order.conn_id)
         if refusal is Refusal.GONE:
             return failures.request_gone(_id(last), last.model_id)
-        will_resubmit = refusal is Refusal.FAILED_WILL_RESUBMIT
-        return failures.generation_failed(_id(last), last.detail or "", last.model_id, will_resubmit=will_resubmit)
+        return failures.generation_failed(
+            _id(last),
+            last.detail or "",
+            last.model_id,
+            is_moderated=refusal is Refusal.MODERATED,
+            will_resubmit=refusal is Refusal.FAILED_WILL_RESUBMIT,
+        )
 
 
 def _last(record: Record) -> Submission:

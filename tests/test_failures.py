@@ -263,6 +263,21 @@ def test_what_a_retry_pays_anew_before_airflow_3_3_depends(asker: failures.Asker
     )
 
 
+@pytest.mark.parametrize(
+    ("ending", "is_moderated"),
+    [
+        (FAILED, False),
+        (MODERATED, True),
+        (Ending(End.FAILED), False),
+        # What a success or a time-out tells beside it is no refusal.
+        (Ending(End.SUCCEEDED, reason="NSFW content"), False),
+        (Ending(End.TIMED_OUT, reason="NSFW content"), False),
+    ],
+)
+def test_only_a_failure_is_a_refusal_by_moderation(ending: Ending, is_moderated: bool) -> None:
+    assert ending.is_moderated is is_moderated
+
+
 def test_moderation_is_never_retried() -> None:
     error = failures.without_result("r1", MODERATED, SUBMITTER, will_resubmit=True)
     assert type(error) is ours.GenerationModeratedError
@@ -279,7 +294,7 @@ def test_moderation_is_never_retried() -> None:
     ],
 )
 def test_what_runcomfy_says_ends_with_one_full_stop(reason: str, said: str) -> None:
-    assert f"failed: {said} retry" in str(failures.generation_failed("r1", reason))
+    assert f"failed: {said} retry" in str(failures.generation_failed("r1", reason, is_moderated=False))
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ class Paying(RuleBasedStateMachine):
             pass
         except (RunComfyRetryableError, RunComfyFailError) as error:
             # Nothing else may come out of a try.
-            assert self.replaced in str(error), "it names the request that it was to replace"
+            self._check_error(error)
         else:
             self._check_obtained(obtained)
             self.clear_is_due = False
@@ -328,6 +328,9 @@ class Paying(RuleBasedStateMachine):
         if POSTS[end][1] is None and self.trouble.dies_at != self.points:
             self.answered.add(request.request_id)
         self.clear_is_due = False
+
+    def _check_error(self, error: Exception) -> None:
+        assert self.replaced in str(error), "a submit that comes to nothing names what it was to replace"
 
     def _check_obtained(self, obtained: Obtained) -> None:
         submission = self.store.submissions[-1]

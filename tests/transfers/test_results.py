@@ -11,6 +11,7 @@ from airflow_provider_runcomfy.api import client
 from airflow_provider_runcomfy.exceptions import (
     GenerationCancelledError,
     GenerationFailedError,
+    GenerationModeratedError,
     InvalidInputsError,
     RequestNotAvailableError,
     RunComfyDownloadError,
@@ -76,6 +77,7 @@ def test_what_was_copied_before_all_expired_is_still_listed(runcomfy: RunComfy, 
             id="refused",
         ),
         pytest.param({"status": "failed", "error": "boom"}, GenerationFailedError, "failed: boom", id="failed"),
+        pytest.param({"status": "failed", "error": "nsfw"}, GenerationModeratedError, "failed: nsfw", id="moderated"),
         pytest.param({"status": "cancelled"}, GenerationCancelledError, "was cancelled", id="cancelled"),
         pytest.param(
             {"status": "succeeded", "output": {"text": "x"}}, GenerationFailedError, "names no file", id="no file"
