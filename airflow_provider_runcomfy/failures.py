@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_runcomfy.api.polling import End, Ending
@@ -198,13 +199,14 @@ def without_result(
                 asker=asker,
             )
         case End.CANCELLED:
-            return generation_cancelled(request_id, asker)
+            return generation_cancelled(request_id, asker, model_id)
         case End.TIMED_OUT:
-            return generation_timed_out(request_id, ending.reason, asker, cancel)
+            seen = _seen_running(ending.running_since, cancel)
+            return generation_timed_out(request_id, ending.reason, asker, cancel, model_id=model_id, seen=seen)
         case End.UNAUTHENTICATED:
             return RunComfyConnectionError(
-                f"{_sentence(ending.reason)} Request {request_id} goes on and is charged. Mend the connection, then "
-                f"{asker.again}."
+                f"{_sentence(ending.reason)} Request {request_id}{_for(model_id)} goes on and is charged. Mend the "
+                f"connection, then {asker.again}."
             )
         case _:
             return request_gone(request_id, model_id, asker)
@@ -212,10 +214,9 @@ def without_result(
 
 def request_gone(request_id: str, model_id: str | None = None, asker: Asker = SUBMITTER) -> RequestNotAvailableError:
     """Return the error for a request that has expired, or is another account's."""
-    of_model = f" for {model_id}" if model_id else ""
     return RequestNotAvailableError(
-        f"RunComfy no longer has request {request_id}{of_model}, or it is another account's. It was paid for. Copies "
-        f"that were made of its result are still there; {asker.anew} to pay anew."
+        f"RunComfy no longer has request {request_id}{_for(model_id)}, or it is another account's. It was paid for. "
+        f"Copies that were made of its result are still there; {asker.anew} to pay anew."
     )
 
 
@@ -229,8 +230,7 @@ def generation_failed(
     asker: Asker = SUBMITTER,
 ) -> GenerationFailedError | GenerationFailedRetryableError:
     """Return the error for a failed generation; one that moderation refused is never submitted again by itself."""
-    of_model = f" for {model_id}" if model_id else ""
-    said = f"Request {request_id}{of_model} failed: {_sentence(reason or 'no reason given')}"
+    said = f"Request {request_id}{_for(model_id)} failed: {_sentence(reason or 'no reason given')}"
     charged = "RunComfy's billing page tells what was charged."
     if is_moderated:
         return GenerationModeratedError(
@@ -248,11 +248,11 @@ def generation_failed(
     )
 
 
-def generation_cancelled(request_id: str, asker: Asker) -> GenerationCancelledError:
+def generation_cancelled(request_id: str, asker: Asker, model_id: str | None = None) -> GenerationCancelledError:
     """Return the error for a request that somebody cancelled under the task that waited for it."""
     return GenerationCancelledError(
-        f"Request {request_id} was cancelled by somebody while it was queued; nothing is charged for it. "
-        f"{_capital(asker.anew)} to submit anew."
+        f"Request {request_id}{_for(model_id)} was cancelled by somebody while it was queued; nothing is charged for "
+        f"it. {_capital(asker.anew)} to submit anew."
     )
 
 
@@ -265,9 +265,19 @@ def cancelled_by_kill(request_id: str, asker: Asker) -> RunComfyRetryableError:
 
 
 def generation_timed_out(
-    request_id: str, last_error: str, asker: Asker, cancel: CancelOutcome | None = None
+    request_id: str,
+    last_error: str,
+    asker: Asker,
+    cancel: CancelOutcome | None = None,
+    *,
+    model_id: str | None = None,
+    seen: str = "",
 ) -> GenerationTimeoutError:
-    """Return the error for a request that did not end in time, with what became of its cancel if there was one."""
+    """
+    Return the error for a request that did not end in time, with what became of its cancel if there was one.
+
+    :param seen: whether it was seen running, in a sentence.
+    """
     trouble = f" The last poll failed: {_sentence(last_error)}" if last_error else ""
     became = "goes on and is charged" if cancel is None else cancel.meaning
     again = _capital(asker.again)
@@ -277,7 +287,15 @@ def generation_timed_out(
         next_step = again
     else:
         next_step = f"{again}; if it was cancelled, {asker.anew} to submit anew"
-    return GenerationTimeoutError(f"Request {request_id} did not end in time.{trouble} It {became}. {next_step}.")
+    said = f"Request {request_id}{_for(model_id)} did not end in time.{seen and ' '}{seen}{trouble}"
+    return GenerationTimeoutError(f"{said} It {became}. {next_step}.")
+
+
+def _seen_running(since: float | None, cancel: CancelOutcome | None) -> str:
+    """Return what decides whether a cancel could save the money, as long as that is open."""
+    if since is not None:
+        return f"A poll first saw it running at {datetime.fromtimestamp(since, UTC).isoformat(timespec='seconds')}."
+    return "No status told that it runs: while it is queued, a cancel saves its cost." if cancel is None else ""
 
 
 def success_out_of_reach(request_id: str, last_error: str) -> RunComfyRetryableError:
@@ -310,6 +328,10 @@ def wrong_event(
     return RunComfyRetryableError(
         f"{said} {which} was paid for and is left alone; a retry asks for it again and pays nothing."
     )
+
+
+def _for(model_id: str | None) -> str:
+    return f" for {model_id}" if model_id else ""
 
 
 def _sentence(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -154,51 +155,61 @@ TIMED_OUT = Ending(End.TIMED_OUT, reason="HTTP 503")
         ),
         pytest.param(
             Ending(End.CANCELLED), SUBMITTER, ours.GenerationCancelledError,
-            "Request r1 was cancelled by somebody while it was queued; nothing is charged for it. Clear the task to "
-            "submit anew.",
+            "Request r1 for model/a was cancelled by somebody while it was queued; nothing is charged for it. Clear "
+            "the task to submit anew.",
             id="cancelled",
         ),
         pytest.param(
             Ending(End.CANCELLED), WAITER, ours.GenerationCancelledError,
-            "Request r1 was cancelled by somebody while it was queued; nothing is charged for it. "
+            "Request r1 for model/a was cancelled by somebody while it was queued; nothing is charged for it. "
             f"C{CLEAR_THE_OTHER} to submit anew.",
             id="cancelled, another task's",
         ),
         pytest.param(
             UNAUTHENTICATED, SUBMITTER, ours.RunComfyConnectionError,
-            "HTTP 401. Request r1 goes on and is charged. Mend the connection, then clear the task to wait for it "
-            "again, with a new budget of time, which pays nothing.",
+            "HTTP 401. Request r1 for model/a goes on and is charged. Mend the connection, then clear the task to "
+            "wait for it again, with a new budget of time, which pays nothing.",
             id="bad token",
         ),
         pytest.param(
             UNAUTHENTICATED, WITHOUT, ours.RunComfyConnectionError,
-            "HTTP 401. Request r1 goes on and is charged. Mend the connection, then wait for it with a "
+            "HTTP 401. Request r1 for model/a goes on and is charged. Mend the connection, then wait for it with a "
             f"RunComfyRequestSensor, which pays nothing {NO_LATER_TRY}.",
             id="bad token, no record",
         ),
         pytest.param(
             UNAUTHENTICATED, WAITER, ours.RunComfyConnectionError,
-            "HTTP 401. Request r1 goes on and is charged. Mend the connection, then clear this task to wait for it "
-            "again, which pays nothing.",
+            "HTTP 401. Request r1 for model/a goes on and is charged. Mend the connection, then clear this task to "
+            "wait for it again, which pays nothing.",
             id="bad token, another task's",
         ),
         pytest.param(
             TIMED_OUT, SUBMITTER, ours.GenerationTimeoutError,
-            "Request r1 did not end in time. The last poll failed: HTTP 503. It goes on and is charged. Clear the task "
-            "to wait for it again, with a new budget of time, which pays nothing.",
+            "Request r1 for model/a did not end in time. No status told that it runs: while it is queued, a cancel "
+            "saves its cost. The last poll failed: HTTP 503. It goes on and is charged. Clear the task to wait for "
+            "it again, with a new budget of time, which pays nothing.",
             id="timed out",
         ),
         pytest.param(
             Ending(End.TIMED_OUT), WITHOUT, ours.GenerationTimeoutError,
-            "Request r1 did not end in time. It goes on and is charged. Wait for it with a RunComfyRequestSensor, "
+            "Request r1 for model/a did not end in time. No status told that it runs: while it is queued, a cancel "
+            "saves its cost. It goes on and is charged. Wait for it with a RunComfyRequestSensor, "
             f"which pays nothing {NO_LATER_TRY}.",
             id="timed out, no record",
         ),
         pytest.param(
             Ending(End.TIMED_OUT), WAITER, ours.GenerationTimeoutError,
-            "Request r1 did not end in time. It goes on and is charged. Clear this task to wait for it again, which "
+            "Request r1 for model/a did not end in time. No status told that it runs: while it is queued, a cancel "
+            "saves its cost. It goes on and is charged. Clear this task to wait for it again, which "
             "pays nothing.",
             id="timed out, another task's",
+        ),
+        pytest.param(
+            replace(TIMED_OUT, running_since=1795687230.75), SUBMITTER, ours.GenerationTimeoutError,
+            "Request r1 for model/a did not end in time. A poll first saw it running at 2026-11-26T10:00:30+00:00. The "
+            "last poll failed: HTTP 503. It goes on and is charged. Clear the task to wait for it again, with a new "
+            "budget of time, which pays nothing.",
+            id="timed out while it ran",
         ),
     ],
 )  # fmt: skip
@@ -241,6 +252,29 @@ def test_each_end_says_what_became_of_request_and_money_and_what_the_one_who_ask
 def test_a_time_out_says_what_became_of_the_cancel(cancel: CancelOutcome, asker: failures.Asker, told: str) -> None:
     error = failures.without_result("r1", Ending(End.TIMED_OUT), asker, cancel=cancel)
     assert str(error) == f"Request r1 did not end in time. {told}"
+
+
+def test_a_time_out_that_was_too_late_for_a_cancel_tells_since_when_it_ran() -> None:
+    ran = Ending(End.TIMED_OUT, running_since=1795687230.75)
+    error = failures.without_result("r1", ran, SUBMITTER, cancel=CancelOutcome.NOT_CANCELLABLE)
+    assert str(error).startswith(
+        "Request r1 did not end in time. A poll first saw it running at 2026-11-26T10:00:30+00:00. It could not be "
+        "cancelled: it runs or has ended, and is charged."
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (End.NOT_FOUND, "request r1, or"),
+        (End.FAILED, "Request r1 failed"),
+        (End.CANCELLED, "Request r1 was cancelled"),
+        (End.UNAUTHENTICATED, "Request r1 goes on"),
+        (End.TIMED_OUT, "Request r1 did not end"),
+    ],
+)
+def test_a_model_that_is_not_known_is_left_out(end: End, said: str) -> None:
+    assert said in str(failures.without_result("r1", Ending(end, reason="No."), WAITER))
 
 
 @pytest.mark.parametrize(

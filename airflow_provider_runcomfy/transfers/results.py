@@ -177,7 +177,7 @@ def _media_of(result: GenerationResult, request: GivenRequest) -> list[MediaFile
             asker=failures.WAITER,
         )
     if result.state is RequestState.CANCELLED:
-        raise failures.generation_cancelled(request.request_id, failures.WAITER)
+        raise failures.generation_cancelled(request.request_id, failures.WAITER, request.model_id)
     raise ResultNotYetError(
         f"Request {request.request_id} has not ended yet ({result.state}): there is nothing to copy. It goes on "
         "and is charged. Wait for it with RunComfyRequestSensor before this task; a retry looks again."

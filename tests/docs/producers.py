@@ -284,6 +284,12 @@ def _(stage: Stage) -> None:
     stage.generate(timeout=timedelta(seconds=0.3))
 
 
+@causes("it did not end in time, and may be queued still")
+def _(stage: Stage) -> None:
+    stage.connect(queue_seconds=1000)
+    stage.generate(timeout=timedelta(seconds=0.3))
+
+
 @causes("it did not end in a sensor's time")
 def _(stage: Stage) -> None:
     stage.connect(run_seconds=1000)

@@ -97,6 +97,12 @@ def test_a_request_without_files_says_why(
     assert bucket.keys() == []
 
 
+def test_a_cancelled_request_is_named_with_its_model_where_that_is_known(runcomfy: RunComfy, bucket: S3Target) -> None:
+    runcomfy.says("r-1", status="cancelled")
+    with pytest.raises(GenerationCancelledError, match="Request r-1 for model/a was cancelled"):
+        copy(bucket, request_id={"request_id": "r-1", "model_id": "model/a", "media": []})
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
