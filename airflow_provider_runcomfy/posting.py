@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy import submit_failures
 from airflow_provider_runcomfy.api.client import resending
 from airflow_provider_runcomfy.api.errors import RunComfyError, SubmissionUnknownError
 from airflow_provider_runcomfy.exceptions import RunComfyRetryableError, airflow_errors
@@ -63,7 +63,7 @@ class Posting:
         try:
             self._store.write(self._earlier.adding(taken, max_tries=self._max_tries))
         except RunComfyRetryableError as error:
-            raise failures.submission_not_recorded(error, taken, self._store.how_to_settle) from None
+            raise submit_failures.submission_not_recorded(error, taken, self._store.how_to_settle) from None
 
     def _send_once(self, call: Call, submission: Submission) -> Submission:
         self.is_refused = False
@@ -72,7 +72,7 @@ class Posting:
         try:
             request_id = self._client.submit_once(call)
         except SubmissionUnknownError as error:
-            raise failures.submit_unanswered(
+            raise submit_failures.submit_unanswered(
                 error, intent, self._store.how_to_settle, will_resubmit=self._will_resubmit
             ) from None
         except RunComfyError as error:
@@ -97,7 +97,7 @@ class Posting:
             self._store.write(self._earlier.adding(intent, max_tries=self._max_tries))
         except RunComfyRetryableError as error:
             # It may have been kept, with only the answer lost; and nothing was sent.
-            raise failures.intent_not_recorded(error, intent, taken_back=self._is_taken_back()) from None
+            raise submit_failures.intent_not_recorded(error, intent, taken_back=self._is_taken_back()) from None
 
     def _is_taken_back(self) -> bool:
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy import failures, submit_failures
 from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult
 from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
 from airflow_provider_runcomfy.ledger import (
@@ -131,7 +131,7 @@ class _Flow:
             call = prepare(self._order, lambda: self._inputs(found, record), self._hook, self._log)
         except (RunComfyRetryableError, RunComfyFailError) as error:
             self._note(found, record)
-            raise failures.not_replaced(error, replaces) from None
+            raise submit_failures.not_replaced(error, replaces) from None
         if replaces is None:
             return self._post(call, self._posting(record))
         outcome, record = self._cancel(record, replaces)
@@ -139,7 +139,9 @@ class _Flow:
         try:
             return self._post(call, posting)
         except (RunComfyRetryableError, RunComfyFailError) as error:
-            raise failures.not_submitted_in_place(error, replaces, outcome, is_refused=posting.is_refused) from None
+            raise submit_failures.not_submitted_in_place(
+                error, replaces, outcome, is_refused=posting.is_refused
+            ) from None
 
     @cached_property
     def _given(self) -> Any:
@@ -237,9 +239,9 @@ class _Flow:
     def _refusal(self, record: Record, refusal: Refusal) -> AirflowException:
         last = _last(record)
         if refusal is Refusal.UNKNOWN_SUBMISSION:
-            return failures.unknown_submission(last, self._order.model_id, self._store.how_to_settle)
+            return submit_failures.unknown_submission(last, self._order.model_id, self._store.how_to_settle)
         if refusal is Refusal.CHANGED:
-            return failures.submission_changed(last, self._order.model_id, self._order.conn_id)
+            return submit_failures.submission_changed(last, self._order.model_id, self._order.conn_id)
         if refusal is Refusal.GONE:
             return failures.request_gone(_id(last), last.model_id)
         return failures.generation_failed(

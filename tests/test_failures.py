@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy import exceptions as ours
-from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy import failures, submit_failures
 from airflow_provider_runcomfy.api import errors
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import CancelOutcome
@@ -29,14 +29,14 @@ CHARGED = "RunComfy's billing page tells what was charged."
     ("error", "kind", "message"),
     [
         pytest.param(
-            failures.unknown_submission(INTENT, "model/a", "Do so."),
+            submit_failures.unknown_submission(INTENT, "model/a", "Do so."),
             ours.UnknownSubmissionError,
             "An earlier try began to submit to model/a at 2026-11-05T12:00:00.000+00:00, and its request id was not "
             "recorded. RunComfy may have taken it and charge it, so it is not submitted again. Do so.",
             id="an intent without an id",
         ),
         pytest.param(
-            failures.unknown_submission(ADOPTED, "model/a", "Do so."),
+            submit_failures.unknown_submission(ADOPTED, "model/a", "Do so."),
             ours.UnknownSubmissionError,
             "An earlier try began to submit to model/a at 2026-11-05T12:00:00.000+00:00, and RunComfy does not have "
             "request r1, whose id was written into the record. RunComfy may have taken it and charge it, so it is not "
@@ -44,28 +44,28 @@ CHARGED = "RunComfy's billing page tells what was charged."
             id="a wrong id adopted",
         ),
         pytest.param(
-            failures.submit_unanswered(UNANSWERED, INTENT, "Do so.", will_resubmit=False),
+            submit_failures.submit_unanswered(UNANSWERED, INTENT, "Do so.", will_resubmit=False),
             ours.UnknownSubmissionError,
             "Submit to model/a: ReadTimeout. It may have been charged. It was sent at 2026-11-05T12:00:00.000+00:00. "
             "Do so.",
             id="no answer",
         ),
         pytest.param(
-            failures.submit_unanswered(UNANSWERED, INTENT, "Do so.", will_resubmit=True),
+            submit_failures.submit_unanswered(UNANSWERED, INTENT, "Do so.", will_resubmit=True),
             ours.RunComfyRetryableError,
             "Submit to model/a: ReadTimeout. It may have been charged. A retry, if one is left, submits again, which "
             "may pay twice, because on_unknown_submission is 'resubmit'.",
             id="no answer, resubmit",
         ),
         pytest.param(
-            failures.submission_not_recorded(OSError("Not written."), TAKEN, "Do so."),
+            submit_failures.submission_not_recorded(OSError("Not written."), TAKEN, "Do so."),
             ours.UnknownSubmissionError,
             "Not written. RunComfy has taken request r1, sent at 2026-11-05T12:00:00.000+00:00, and charges it, but no "
             "later try knows of it. Do so.",
             id="an id that was not recorded",
         ),
         pytest.param(
-            failures.submission_changed(TAKEN, "model/b", "account_a"),
+            submit_failures.submission_changed(TAKEN, "model/b", "account_a"),
             ours.SubmissionChangedError,
             "An earlier try submitted request r1 to model/a through connection 'account_a'; now the task says model/b "
             "and 'account_a'. The request was paid for and is left alone. Change the task back to use it, or clear the "
