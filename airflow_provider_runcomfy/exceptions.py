@@ -59,7 +59,7 @@ class SubmissionRefusedError(RunComfyFailError):
 
 
 class RequestNotAvailableError(RunComfyFailError):
-    """The request has expired, never existed, or belongs to another account."""
+    """The request has expired, never existed, or belongs to another account; of a submit, the model."""
 
 
 class UnknownSubmissionError(RunComfyFailError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_runcomfy.api.moderation import is_moderation
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import CancelOutcome
 from airflow_provider_runcomfy.exceptions import (
@@ -19,16 +19,11 @@ from airflow_provider_runcomfy.exceptions import (
     RunComfyConnectionError,
     RunComfyFailError,
     RunComfyRetryableError,
-    SubmissionChangedError,
-    UnknownSubmissionError,
 )
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.exceptions import AirflowException
-
-    from airflow_provider_runcomfy.api.errors import SubmissionUnknownError
-    from airflow_provider_runcomfy.record import Submission
 
 
 @dataclass(frozen=True)
@@ -72,87 +67,6 @@ def submitter(context: Context) -> Asker:
     return SUBMITTER_WITHOUT_RECORD if context.get("task_state_store") is None else SUBMITTER
 
 
-def unknown_submission(last: Submission, model_id: str, how_to_settle: str) -> UnknownSubmissionError:
-    """Return the error for an intent without an id, or with one that a person wrote and RunComfy does not know."""
-    known = (
-        f"RunComfy does not have request {last.request_id}, whose id was written into the record"
-        if last.is_adopted
-        else "its request id was not recorded"
-    )
-    return UnknownSubmissionError(
-        f"An earlier try began to submit to {last.model_id or model_id} at {last.intent_at}, and {known}. RunComfy may "
-        f"have taken it and charge it, so it is not submitted again. {how_to_settle}"
-    )
-
-
-def submit_unanswered(
-    error: SubmissionUnknownError, intent: Submission, how_to_settle: str, *, will_resubmit: bool
-) -> UnknownSubmissionError | RunComfyRetryableError:
-    """Return the error for a submit of this try that RunComfy may have taken."""
-    if will_resubmit:
-        return RunComfyRetryableError(
-            f"{error} A retry, if one is left, submits again, which may pay twice, because on_unknown_submission is "
-            "'resubmit'."
-        )
-    return UnknownSubmissionError(f"{error} It was sent at {intent.intent_at}. {how_to_settle}")
-
-
-def intent_not_recorded(error: Exception, intent: Submission, *, taken_back: bool) -> RunComfyRetryableError:
-    """Return the error for a submit that was not sent because the store did not say that it kept the intent."""
-    if taken_back:
-        return RunComfyRetryableError(f"{error} Nothing was submitted; a retry tries again.")
-    return RunComfyRetryableError(
-        f"{error} Nothing was submitted; a retry tries again. If it stops with an unknown submission of "
-        f"{intent.intent_at}, that one was certainly not sent."
-    )
-
-
-def submission_not_recorded(error: Exception, taken: Submission, how_to_settle: str) -> UnknownSubmissionError:
-    """Return the error for a request of this try whose id the store did not take."""
-    return UnknownSubmissionError(
-        f"{error} RunComfy has taken request {taken.request_id}, sent at {taken.intent_at}, and charges it, but no "
-        f"later try knows of it. {how_to_settle}"
-    )
-
-
-def submission_changed(last: Submission, model_id: str, conn_id: str) -> SubmissionChangedError:
-    """Return the error for a retry whose model or connection is not the one that was paid for."""
-    return SubmissionChangedError(
-        f"An earlier try submitted request {last.request_id} to {last.model_id} through connection {last.conn_id!r}; "
-        f"now the task says {model_id} and {conn_id!r}. The request was paid for and is left alone. Change the task "
-        "back to use it, or clear the task to pay anew."
-    )
-
-
-def cannot_be_asked_for(last: Submission, error: Exception) -> RunComfyConnectionError:
-    """Return the error for a request that was paid for, and a connection that does not serve to ask for it."""
-    # True of this call, and misread beside a request that is charged.
-    reason = str(error).removesuffix(" Nothing was sent, nothing was charged.")
-    return RunComfyConnectionError(
-        f"This try could not ask for request {last.request_id}, which try {last.try_number} submitted: it goes on and "
-        f"is charged. {_sentence(reason)} Mend the connection, then {SUBMITTER.again}."
-    )
-
-
-def clear_not_decided(last: Submission, error: Exception) -> RunComfyRetryableError:
-    """Return the error for a cleared task that cannot know yet what became of its request."""
-    return RunComfyRetryableError(
-        f"{_sentence(str(error))} The task was cleared, and what that does depends on what became of request "
-        f"{last.request_id}, which try {last.try_number} submitted and which is charged. Nothing was submitted; a "
-        "retry asks again."
-    )
-
-
-def not_replaced(error: AirflowException, request_id: str | None) -> AirflowException:
-    """Return the error for a submit that came to nothing before it; ``request_id`` is what it was to replace."""
-    if request_id is None:
-        return error
-    return type(error)(
-        f"{error}\nThe earlier request {request_id} is not replaced: it goes on and is charged. Clear the task with "
-        "the model and inputs of then to wait for it, which pays nothing."
-    )
-
-
 def without_result(
     request_id: str,
     ending: Ending,
@@ -170,15 +84,23 @@ def without_result(
     """
     match ending.end:
         case End.FAILED:
-            return generation_failed(request_id, ending.reason, model_id, will_resubmit=will_resubmit, asker=asker)
+            return generation_failed(
+                request_id,
+                ending.reason,
+                model_id,
+                is_moderated=ending.is_moderated,
+                will_resubmit=will_resubmit,
+                asker=asker,
+            )
         case End.CANCELLED:
-            return generation_cancelled(request_id, asker)
+            return generation_cancelled(request_id, asker, model_id)
         case End.TIMED_OUT:
-            return generation_timed_out(request_id, ending.reason, asker, cancel)
+            seen = _seen_running(ending.running_since, cancel)
+            return generation_timed_out(request_id, ending.reason, asker, cancel, model_id=model_id, seen=seen)
         case End.UNAUTHENTICATED:
             return RunComfyConnectionError(
-                f"{_sentence(ending.reason)} Request {request_id} goes on and is charged. Mend the connection, then "
-                f"{asker.again}."
+                f"{sentence(ending.reason)} Request {request_id}{_for(model_id)} goes on and is charged. Mend the "
+                f"connection, then {asker.again}."
             )
         case _:
             return request_gone(request_id, model_id, asker)
@@ -186,10 +108,9 @@ def without_result(
 
 def request_gone(request_id: str, model_id: str | None = None, asker: Asker = SUBMITTER) -> RequestNotAvailableError:
     """Return the error for a request that has expired, or is another account's."""
-    of_model = f" for {model_id}" if model_id else ""
     return RequestNotAvailableError(
-        f"RunComfy no longer has request {request_id}{of_model}, or it is another account's. It was paid for. Copies "
-        f"that were made of its result are still there; {asker.anew} to pay anew."
+        f"RunComfy no longer has request {request_id}{_for(model_id)}, or it is another account's. It was paid for. "
+        f"Copies that were made of its result are still there; {asker.anew} to pay anew."
     )
 
 
@@ -198,14 +119,14 @@ def generation_failed(
     reason: str,
     model_id: str | None = None,
     *,
+    is_moderated: bool,
     will_resubmit: bool = False,
     asker: Asker = SUBMITTER,
 ) -> GenerationFailedError | GenerationFailedRetryableError:
     """Return the error for a failed generation; one that moderation refused is never submitted again by itself."""
-    of_model = f" for {model_id}" if model_id else ""
-    said = f"Request {request_id}{of_model} failed: {_sentence(reason or 'no reason given')}"
+    said = f"Request {request_id}{_for(model_id)} failed: {sentence(reason or 'no reason given')}"
     charged = "RunComfy's billing page tells what was charged."
-    if is_moderation(reason):
+    if is_moderated:
         return GenerationModeratedError(
             f"{said} It reads like a refusal by content moderation, so the same inputs would be refused again and no "
             f"retry submits them. Change the inputs and {asker.anew}. {charged}"
@@ -221,11 +142,11 @@ def generation_failed(
     )
 
 
-def generation_cancelled(request_id: str, asker: Asker) -> GenerationCancelledError:
+def generation_cancelled(request_id: str, asker: Asker, model_id: str | None = None) -> GenerationCancelledError:
     """Return the error for a request that somebody cancelled under the task that waited for it."""
     return GenerationCancelledError(
-        f"Request {request_id} was cancelled by somebody while it was queued; nothing is charged for it. "
-        f"{_capital(asker.anew)} to submit anew."
+        f"Request {request_id}{_for(model_id)} was cancelled by somebody while it was queued; nothing is charged for "
+        f"it. {_capital(asker.anew)} to submit anew."
     )
 
 
@@ -238,10 +159,20 @@ def cancelled_by_kill(request_id: str, asker: Asker) -> RunComfyRetryableError:
 
 
 def generation_timed_out(
-    request_id: str, last_error: str, asker: Asker, cancel: CancelOutcome | None = None
+    request_id: str,
+    last_error: str,
+    asker: Asker,
+    cancel: CancelOutcome | None = None,
+    *,
+    model_id: str | None = None,
+    seen: str = "",
 ) -> GenerationTimeoutError:
-    """Return the error for a request that did not end in time, with what became of its cancel if there was one."""
-    trouble = f" The last poll failed: {_sentence(last_error)}" if last_error else ""
+    """
+    Return the error for a request that did not end in time, with what became of its cancel if there was one.
+
+    :param seen: whether it was seen running, in a sentence.
+    """
+    trouble = f" The last poll failed: {sentence(last_error)}" if last_error else ""
     became = "goes on and is charged" if cancel is None else cancel.meaning
     again = _capital(asker.again)
     if cancel is CancelOutcome.CANCELLED:
@@ -250,12 +181,20 @@ def generation_timed_out(
         next_step = again
     else:
         next_step = f"{again}; if it was cancelled, {asker.anew} to submit anew"
-    return GenerationTimeoutError(f"Request {request_id} did not end in time.{trouble} It {became}. {next_step}.")
+    said = f"Request {request_id}{_for(model_id)} did not end in time.{seen and ' '}{seen}{trouble}"
+    return GenerationTimeoutError(f"{said} It {became}. {next_step}.")
+
+
+def _seen_running(since: float | None, cancel: CancelOutcome | None) -> str:
+    """Return what decides whether a cancel could save the money, as long as that is open."""
+    if since is not None:
+        return f"A poll first saw it running at {datetime.fromtimestamp(since, UTC).isoformat(timespec='seconds')}."
+    return "No status told that it runs: while it is queued, a cancel saves its cost." if cancel is None else ""
 
 
 def success_out_of_reach(request_id: str, last_error: str) -> RunComfyRetryableError:
     """Return the error for a request that is recorded as succeeded, and whose result cannot be had in time."""
-    trouble = f" The last poll failed: {_sentence(last_error)}" if last_error else ""
+    trouble = f" The last poll failed: {sentence(last_error)}" if last_error else ""
     return RunComfyRetryableError(
         f"Request {request_id} has succeeded and is charged, but its result cannot be had now.{trouble} A retry asks "
         "again and pays nothing."
@@ -285,7 +224,11 @@ def wrong_event(
     )
 
 
-def _sentence(text: str) -> str:
+def _for(model_id: str | None) -> str:
+    return f" for {model_id}" if model_id else ""
+
+
+def sentence(text: str) -> str:
     """Return what somebody else has written as a sentence that another can follow."""
     text = text.rstrip()
     return text if text.endswith(("!", "?")) else f"{text.rstrip('.')}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_runcomfy import failures
-from airflow_provider_runcomfy.api.moderation import is_moderation
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult
 from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
@@ -53,7 +52,7 @@ def failure(
 ) -> AirflowException:
     """Return the error for a wait that ended otherwise, after it was noted in the record."""
     if ending.end is End.FAILED:
-        outcome = Outcome.MODERATED if is_moderation(ending.reason) else Outcome.FAILED
+        outcome = Outcome.MODERATED if ending.is_moderated else Outcome.FAILED
         cost_usd = ending.result.cost_usd if ending.result else None
         _note(context, request_id, outcome, log, model_id=model_id, detail=ending.reason, cost_usd=cost_usd)
     elif ending.end in _BECAME:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy import submit_failures
 from airflow_provider_runcomfy.api.moderation import is_moderation
 from airflow_provider_runcomfy.api.polling import NOT_FOUND_GRACE_SECONDS
 from airflow_provider_runcomfy.api.types import GenerationResult, RequestState
@@ -57,10 +57,10 @@ def look(record: Record, attempt: Attempt, hook: RunComfyHook, log: Logger) -> S
     except RequestNotAvailableError:
         return Seen(Fate.WAITING if _is_new(last) else Fate.GONE)
     except RunComfyConnectionError as error:
-        raise failures.cannot_be_asked_for(last, error) from None
+        raise submit_failures.cannot_be_asked_for(last, error) from None
     except (RunComfyRetryableError, RunComfyFailError) as error:
         if was_cleared(record, attempt):
-            raise failures.clear_not_decided(last, error) from None
+            raise submit_failures.clear_not_decided(last, error) from None
         # An outage does not end a wait that is paid for, nor does a refused look: whoever waits bears both.
         log.warning("What became of request %s is not known now: %s", request_id, error)
         return Seen(Fate.WAITING)

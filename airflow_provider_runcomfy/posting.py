@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy import submit_failures
 from airflow_provider_runcomfy.api.client import resending
 from airflow_provider_runcomfy.api.errors import RunComfyError, SubmissionUnknownError
 from airflow_provider_runcomfy.exceptions import RunComfyRetryableError, airflow_errors
@@ -49,6 +49,8 @@ class Posting:
         self._will_resubmit = will_resubmit
         #: What is certain while nothing is under way.
         self._certain = earlier
+        #: Whether the latest POST was certainly refused, and the record says so.
+        self.is_refused = False
 
     def send(self, call: Call, submission: Submission) -> Submission:
         """Submit, and return the submission with its id and time; it is sent again where it certainly was not taken."""
@@ -61,15 +63,16 @@ class Posting:
         try:
             self._store.write(self._earlier.adding(taken, max_tries=self._max_tries))
         except RunComfyRetryableError as error:
-            raise failures.submission_not_recorded(error, taken, self._store.how_to_settle) from None
+            raise submit_failures.submission_not_recorded(error, taken, self._store.how_to_settle) from None
 
     def _send_once(self, call: Call, submission: Submission) -> Submission:
+        self.is_refused = False
         intent = replace(submission, intent_at=pendulum.now("UTC").isoformat(timespec="milliseconds"))
         self._write_intent(intent)
         try:
             request_id = self._client.submit_once(call)
         except SubmissionUnknownError as error:
-            raise failures.submit_unanswered(
+            raise submit_failures.submit_unanswered(
                 error, intent, self._store.how_to_settle, will_resubmit=self._will_resubmit
             ) from None
         except RunComfyError as error:
@@ -94,7 +97,7 @@ class Posting:
             self._store.write(self._earlier.adding(intent, max_tries=self._max_tries))
         except RunComfyRetryableError as error:
             # It may have been kept, with only the answer lost; and nothing was sent.
-            raise failures.intent_not_recorded(error, intent, taken_back=self._is_taken_back()) from None
+            raise submit_failures.intent_not_recorded(error, intent, taken_back=self._is_taken_back()) from None
 
     def _is_taken_back(self) -> bool:
         try:
@@ -110,5 +113,6 @@ class Posting:
         self._certain = self._earlier.adding(refused, max_tries=self._earlier.max_tries)
         try:
             self._store.write(self._certain)
+            self.is_refused = True
         except RunComfyRetryableError as trouble:
             self._log.warning("%s The next try will not know that this was refused: %s", trouble, error)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy import failures, submit_failures
 from airflow_provider_runcomfy.api.types import CancelOutcome, GenerationResult
 from airflow_provider_runcomfy.exceptions import RunComfyFailError, RunComfyRetryableError
 from airflow_provider_runcomfy.ledger import (
@@ -131,10 +131,17 @@ class _Flow:
             call = prepare(self._order, lambda: self._inputs(found, record), self._hook, self._log)
         except (RunComfyRetryableError, RunComfyFailError) as error:
             self._note(found, record)
-            raise failures.not_replaced(error, replaces) from None
-        if replaces is not None:
-            record = self._cancel(record, replaces)
-        return self._post(call, record)
+            raise submit_failures.not_replaced(error, replaces) from None
+        if replaces is None:
+            return self._post(call, self._posting(record))
+        outcome, record = self._cancel(record, replaces)
+        posting = self._posting(record)
+        try:
+            return self._post(call, posting)
+        except (RunComfyRetryableError, RunComfyFailError) as error:
+            raise submit_failures.not_submitted_in_place(
+                error, replaces, outcome, is_refused=posting.is_refused
+            ) from None
 
     @cached_property
     def _given(self) -> Any:
@@ -156,16 +163,18 @@ class _Flow:
                 )
             raise
 
-    def _post(self, call: Call, earlier: Record) -> Obtained:
-        order, attempt = self._order, self._attempt
-        posting = Posting(
+    def _posting(self, earlier: Record) -> Posting:
+        return Posting(
             self._hook.client,
             self._store,
             self._log,
             earlier=earlier,
-            max_tries=attempt.max_tries,
-            will_resubmit=order.on_unknown_submission == "resubmit",
+            max_tries=self._attempt.max_tries,
+            will_resubmit=self._order.on_unknown_submission == "resubmit",
         )
+
+    def _post(self, call: Call, posting: Posting) -> Obtained:
+        order, attempt = self._order, self._attempt
         inputs, its_hash = readable(self._given), hash_inputs(self._given)
         new = Submission("", attempt.try_number, order.model_id, order.conn_id, inputs, its_hash)
         taken = posting.send(call, new)
@@ -210,18 +219,19 @@ class _Flow:
         except RunComfyRetryableError as error:
             self._log.warning("%s The record does not show what became of the latest request.", error)
 
-    def _cancel(self, record: Record, request_id: str) -> Record:
+    def _cancel(self, record: Record, request_id: str) -> tuple[CancelOutcome, Record]:
         try:
-            outcome = self._hook.cancel(request_id).value
+            outcome = self._hook.cancel(request_id)
+            said = outcome.value
         except (RunComfyRetryableError, RunComfyFailError) as error:
-            outcome = f"not known: {error}"
+            outcome, said = CancelOutcome.UNKNOWN, f"not known: {error}"
         self._log.warning(
             "The earlier request %s is replaced; cancelling it: %s. Unless cancelled it goes on and is charged.",
             request_id,
-            outcome,
+            said,
         )
-        became = Outcome.CANCELLED if outcome == CancelOutcome.CANCELLED else None
-        return record.changing(request_id, outcome=became, detail=f"replaced; cancel: {outcome}")
+        became = Outcome.CANCELLED if outcome is CancelOutcome.CANCELLED else None
+        return outcome, record.changing(request_id, outcome=became, detail=f"replaced; cancel: {said}")
 
     def _new_deadline(self, now: float) -> float | None:
         return None if self._order.timeout is None else now + self._order.timeout.total_seconds()
@@ -229,13 +239,18 @@ class _Flow:
     def _refusal(self, record: Record, refusal: Refusal) -> AirflowException:
         last = _last(record)
         if refusal is Refusal.UNKNOWN_SUBMISSION:
-            return failures.unknown_submission(last, self._order.model_id, self._store.how_to_settle)
+            return submit_failures.unknown_submission(last, self._order.model_id, self._store.how_to_settle)
         if refusal is Refusal.CHANGED:
-            return failures.submission_changed(last, self._order.model_id, self._order.conn_id)
+            return submit_failures.submission_changed(last, self._order.model_id, self._order.conn_id)
         if refusal is Refusal.GONE:
             return failures.request_gone(_id(last), last.model_id)
-        will_resubmit = refusal is Refusal.FAILED_WILL_RESUBMIT
-        return failures.generation_failed(_id(last), last.detail or "", last.model_id, will_resubmit=will_resubmit)
+        return failures.generation_failed(
+            _id(last),
+            last.detail or "",
+            last.model_id,
+            is_moderated=refusal is Refusal.MODERATED,
+            will_resubmit=refusal is Refusal.FAILED_WILL_RESUBMIT,
+        )
 
 
 def _last(record: Record) -> Submission:

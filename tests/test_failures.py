@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy import exceptions as ours
-from airflow_provider_runcomfy import failures
+from airflow_provider_runcomfy import failures, submit_failures
 from airflow_provider_runcomfy.api import errors
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import CancelOutcome
@@ -28,14 +29,14 @@ CHARGED = "RunComfy's billing page tells what was charged."
     ("error", "kind", "message"),
     [
         pytest.param(
-            failures.unknown_submission(INTENT, "model/a", "Do so."),
+            submit_failures.unknown_submission(INTENT, "model/a", "Do so."),
             ours.UnknownSubmissionError,
             "An earlier try began to submit to model/a at 2026-11-05T12:00:00.000+00:00, and its request id was not "
             "recorded. RunComfy may have taken it and charge it, so it is not submitted again. Do so.",
             id="an intent without an id",
         ),
         pytest.param(
-            failures.unknown_submission(ADOPTED, "model/a", "Do so."),
+            submit_failures.unknown_submission(ADOPTED, "model/a", "Do so."),
             ours.UnknownSubmissionError,
             "An earlier try began to submit to model/a at 2026-11-05T12:00:00.000+00:00, and RunComfy does not have "
             "request r1, whose id was written into the record. RunComfy may have taken it and charge it, so it is not "
@@ -43,28 +44,28 @@ CHARGED = "RunComfy's billing page tells what was charged."
             id="a wrong id adopted",
         ),
         pytest.param(
-            failures.submit_unanswered(UNANSWERED, INTENT, "Do so.", will_resubmit=False),
+            submit_failures.submit_unanswered(UNANSWERED, INTENT, "Do so.", will_resubmit=False),
             ours.UnknownSubmissionError,
             "Submit to model/a: ReadTimeout. It may have been charged. It was sent at 2026-11-05T12:00:00.000+00:00. "
             "Do so.",
             id="no answer",
         ),
         pytest.param(
-            failures.submit_unanswered(UNANSWERED, INTENT, "Do so.", will_resubmit=True),
+            submit_failures.submit_unanswered(UNANSWERED, INTENT, "Do so.", will_resubmit=True),
             ours.RunComfyRetryableError,
             "Submit to model/a: ReadTimeout. It may have been charged. A retry, if one is left, submits again, which "
             "may pay twice, because on_unknown_submission is 'resubmit'.",
             id="no answer, resubmit",
         ),
         pytest.param(
-            failures.submission_not_recorded(OSError("Not written."), TAKEN, "Do so."),
+            submit_failures.submission_not_recorded(OSError("Not written."), TAKEN, "Do so."),
             ours.UnknownSubmissionError,
             "Not written. RunComfy has taken request r1, sent at 2026-11-05T12:00:00.000+00:00, and charges it, but no "
             "later try knows of it. Do so.",
             id="an id that was not recorded",
         ),
         pytest.param(
-            failures.submission_changed(TAKEN, "model/b", "account_a"),
+            submit_failures.submission_changed(TAKEN, "model/b", "account_a"),
             ours.SubmissionChangedError,
             "An earlier try submitted request r1 to model/a through connection 'account_a'; now the task says model/b "
             "and 'account_a'. The request was paid for and is left alone. Change the task back to use it, or clear the "
@@ -154,51 +155,61 @@ TIMED_OUT = Ending(End.TIMED_OUT, reason="HTTP 503")
         ),
         pytest.param(
             Ending(End.CANCELLED), SUBMITTER, ours.GenerationCancelledError,
-            "Request r1 was cancelled by somebody while it was queued; nothing is charged for it. Clear the task to "
-            "submit anew.",
+            "Request r1 for model/a was cancelled by somebody while it was queued; nothing is charged for it. Clear "
+            "the task to submit anew.",
             id="cancelled",
         ),
         pytest.param(
             Ending(End.CANCELLED), WAITER, ours.GenerationCancelledError,
-            "Request r1 was cancelled by somebody while it was queued; nothing is charged for it. "
+            "Request r1 for model/a was cancelled by somebody while it was queued; nothing is charged for it. "
             f"C{CLEAR_THE_OTHER} to submit anew.",
             id="cancelled, another task's",
         ),
         pytest.param(
             UNAUTHENTICATED, SUBMITTER, ours.RunComfyConnectionError,
-            "HTTP 401. Request r1 goes on and is charged. Mend the connection, then clear the task to wait for it "
-            "again, with a new budget of time, which pays nothing.",
+            "HTTP 401. Request r1 for model/a goes on and is charged. Mend the connection, then clear the task to "
+            "wait for it again, with a new budget of time, which pays nothing.",
             id="bad token",
         ),
         pytest.param(
             UNAUTHENTICATED, WITHOUT, ours.RunComfyConnectionError,
-            "HTTP 401. Request r1 goes on and is charged. Mend the connection, then wait for it with a "
+            "HTTP 401. Request r1 for model/a goes on and is charged. Mend the connection, then wait for it with a "
             f"RunComfyRequestSensor, which pays nothing {NO_LATER_TRY}.",
             id="bad token, no record",
         ),
         pytest.param(
             UNAUTHENTICATED, WAITER, ours.RunComfyConnectionError,
-            "HTTP 401. Request r1 goes on and is charged. Mend the connection, then clear this task to wait for it "
-            "again, which pays nothing.",
+            "HTTP 401. Request r1 for model/a goes on and is charged. Mend the connection, then clear this task to "
+            "wait for it again, which pays nothing.",
             id="bad token, another task's",
         ),
         pytest.param(
             TIMED_OUT, SUBMITTER, ours.GenerationTimeoutError,
-            "Request r1 did not end in time. The last poll failed: HTTP 503. It goes on and is charged. Clear the task "
-            "to wait for it again, with a new budget of time, which pays nothing.",
+            "Request r1 for model/a did not end in time. No status told that it runs: while it is queued, a cancel "
+            "saves its cost. The last poll failed: HTTP 503. It goes on and is charged. Clear the task to wait for "
+            "it again, with a new budget of time, which pays nothing.",
             id="timed out",
         ),
         pytest.param(
             Ending(End.TIMED_OUT), WITHOUT, ours.GenerationTimeoutError,
-            "Request r1 did not end in time. It goes on and is charged. Wait for it with a RunComfyRequestSensor, "
+            "Request r1 for model/a did not end in time. No status told that it runs: while it is queued, a cancel "
+            "saves its cost. It goes on and is charged. Wait for it with a RunComfyRequestSensor, "
             f"which pays nothing {NO_LATER_TRY}.",
             id="timed out, no record",
         ),
         pytest.param(
             Ending(End.TIMED_OUT), WAITER, ours.GenerationTimeoutError,
-            "Request r1 did not end in time. It goes on and is charged. Clear this task to wait for it again, which "
+            "Request r1 for model/a did not end in time. No status told that it runs: while it is queued, a cancel "
+            "saves its cost. It goes on and is charged. Clear this task to wait for it again, which "
             "pays nothing.",
             id="timed out, another task's",
+        ),
+        pytest.param(
+            replace(TIMED_OUT, running_since=1795687230.75), SUBMITTER, ours.GenerationTimeoutError,
+            "Request r1 for model/a did not end in time. A poll first saw it running at 2026-11-26T10:00:30+00:00. The "
+            "last poll failed: HTTP 503. It goes on and is charged. Clear the task to wait for it again, with a new "
+            "budget of time, which pays nothing.",
+            id="timed out while it ran",
         ),
     ],
 )  # fmt: skip
@@ -243,6 +254,29 @@ def test_a_time_out_says_what_became_of_the_cancel(cancel: CancelOutcome, asker:
     assert str(error) == f"Request r1 did not end in time. {told}"
 
 
+def test_a_time_out_that_was_too_late_for_a_cancel_tells_since_when_it_ran() -> None:
+    ran = Ending(End.TIMED_OUT, running_since=1795687230.75)
+    error = failures.without_result("r1", ran, SUBMITTER, cancel=CancelOutcome.NOT_CANCELLABLE)
+    assert str(error).startswith(
+        "Request r1 did not end in time. A poll first saw it running at 2026-11-26T10:00:30+00:00. It could not be "
+        "cancelled: it runs or has ended, and is charged."
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (End.NOT_FOUND, "request r1, or"),
+        (End.FAILED, "Request r1 failed"),
+        (End.CANCELLED, "Request r1 was cancelled"),
+        (End.UNAUTHENTICATED, "Request r1 goes on"),
+        (End.TIMED_OUT, "Request r1 did not end"),
+    ],
+)
+def test_a_model_that_is_not_known_is_left_out(end: End, said: str) -> None:
+    assert said in str(failures.without_result("r1", Ending(end, reason="No."), WAITER))
+
+
 @pytest.mark.parametrize(
     ("asker", "proviso"),
     [(SUBMITTER, ""), (WITHOUT, ", but before Airflow 3.3 only with on_unknown_submission='resubmit'")],
@@ -263,6 +297,21 @@ def test_what_a_retry_pays_anew_before_airflow_3_3_depends(asker: failures.Asker
     )
 
 
+@pytest.mark.parametrize(
+    ("ending", "is_moderated"),
+    [
+        (FAILED, False),
+        (MODERATED, True),
+        (Ending(End.FAILED), False),
+        # What a success or a time-out tells beside it is no refusal.
+        (Ending(End.SUCCEEDED, reason="NSFW content"), False),
+        (Ending(End.TIMED_OUT, reason="NSFW content"), False),
+    ],
+)
+def test_only_a_failure_is_a_refusal_by_moderation(ending: Ending, is_moderated: bool) -> None:
+    assert ending.is_moderated is is_moderated
+
+
 def test_moderation_is_never_retried() -> None:
     error = failures.without_result("r1", MODERATED, SUBMITTER, will_resubmit=True)
     assert type(error) is ours.GenerationModeratedError
@@ -279,7 +328,7 @@ def test_moderation_is_never_retried() -> None:
     ],
 )
 def test_what_runcomfy_says_ends_with_one_full_stop(reason: str, said: str) -> None:
-    assert f"failed: {said} retry" in str(failures.generation_failed("r1", reason))
+    assert f"failed: {said} retry" in str(failures.generation_failed("r1", reason, is_moderated=False))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from airflow_provider_runcomfy.api.errors import (
     RateLimitedError,
     RunComfyError,
 )
+from airflow_provider_runcomfy.api.moderation import is_moderation
 from airflow_provider_runcomfy.api.types import GenerationResult, RequestState, RequestStatus
 
 # A request may be unknown to the server that is asked, right after another one took it.
@@ -89,6 +90,11 @@ class Ending:
     result: GenerationResult | None = None
     reason: str = ""
     running_since: float | None = None
+
+    @property
+    def is_moderated(self) -> bool:
+        """Whether content moderation refused it."""
+        return self.end is End.FAILED and is_moderation(self.reason)
 
 
 class Poller:

@@ -42,13 +42,25 @@ _SAYS_REFUSED = frozenset(
 )
 
 _ADVICE: dict[type[RunComfyError], str] = {
-    RefusedError: "Check the model id and the inputs against the model's API page.",
     InsufficientBalanceError: "Add funds to the RunComfy account.",
     AuthenticationError: "Set a valid API token as the password of the Airflow connection (RunComfy profile).",
-    ForbiddenError: "It belongs to another account: use the connection whose token submitted it.",
-    NotFoundError: "It never existed or has expired.",
     RateLimitedError: "RunComfy asks to slow down; the call can be repeated later.",
     UnavailableError: "The call can be repeated later.",
+}
+# What is of use depends on what the call is about: a request, a model, or neither.
+_OF_A_REQUEST: dict[type[RunComfyError], str] = {
+    ForbiddenError: "It belongs to another account: use the connection whose token submitted it.",
+    NotFoundError: "It never existed or has expired.",
+}
+_NO_MODEL = "This account may not use the model, or there is none of that id: check the model id."
+_OF_A_MODEL: dict[type[RunComfyError], str] = {
+    RefusedError: "Check the model id and the inputs against the model's API page.",
+    ForbiddenError: _NO_MODEL,
+    NotFoundError: _NO_MODEL,
+}
+_OF_NEITHER: dict[type[RunComfyError], str] = {
+    ForbiddenError: "The account of this token may not ask for that: check the token and the connection's host.",
+    NotFoundError: "There is nothing under that address: check the connection's host.",
 }
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 _PAGE_ADVICE = (
@@ -105,12 +117,18 @@ def error_for(
     code = read_code(data)
     kind = _classify(answer.status, code, page=None if isinstance(data, dict) else page_refuses)
     facts = [f"HTTP {answer.status}", *([f"error_code {code}"] if code else [])]
-    advice = _PAGE_ADVICE if kind is RefusedError and not isinstance(data, dict) else _ADVICE[kind]
-    message = f"{doing}: {reason(answer, data)} ({', '.join(facts)}). {advice}{note}"
+    is_page = kind is RefusedError and not isinstance(data, dict)
+    advice = _PAGE_ADVICE if is_page else _advice(kind, request_id, model_id)
+    message = f"{doing}: {reason(answer, data)} ({', '.join(facts)}).{advice and ' '}{advice}{note}"
     error = kind(message, request_id=request_id, model_id=model_id, http_status=answer.status, error_code=code)
     if isinstance(error, RateLimitedError):
         error.retry_after = retry_after(answer)
     return error
+
+
+def _advice(kind: type[RunComfyError], request_id: str | None, model_id: str | None) -> str:
+    about = _OF_A_REQUEST if request_id else _OF_A_MODEL if model_id else _OF_NEITHER
+    return about.get(kind) or _ADVICE.get(kind, "")
 
 
 def says_refused(answer: Answer, data: Any) -> bool:

@@ -360,6 +360,8 @@ class RunComfyCancelOperator(BaseOperator):
     :raises InvalidInputsError: if ``request_id`` names no request. Not retried.
     :raises RunComfyConnectionError: if the connection is missing or unusable, or its token is refused. Not retried.
     :raises RequestNotAvailableError: if a request has expired or is another account's. Not retried.
+    :raises SubmissionRefusedError: if RunComfy refuses the cancel (400, 405, 422, ...). Not retried.
+    :raises InsufficientBalanceError: if RunComfy refuses the cancel since no balance is left. Not retried.
     :raises RunComfyRetryableError: if RunComfy could not be reached for one of them.
     """
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_runcomfy.api.moderation import is_moderation
 from airflow_provider_runcomfy.api.types import GenerationResult, MediaFile, MediaKind, RequestState
 from airflow_provider_runcomfy.exceptions import (
     GenerationCancelledError,
@@ -169,10 +170,14 @@ def _media_of(result: GenerationResult, request: GivenRequest) -> list[MediaFile
         )
     if result.state is RequestState.FAILED:
         raise failures.generation_failed(
-            request.request_id, result.error or "", request.model_id, asker=failures.WAITER
+            request.request_id,
+            result.error or "",
+            request.model_id,
+            is_moderated=is_moderation(result.error),
+            asker=failures.WAITER,
         )
     if result.state is RequestState.CANCELLED:
-        raise failures.generation_cancelled(request.request_id, failures.WAITER)
+        raise failures.generation_cancelled(request.request_id, failures.WAITER, request.model_id)
     raise ResultNotYetError(
         f"Request {request.request_id} has not ended yet ({result.state}): there is nothing to copy. It goes on "
         "and is charged. Wait for it with RunComfyRequestSensor before this task; a retry looks again."

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_runcomfy.api.errors import (
     ForbiddenError,
+    InsufficientBalanceError,
+    NotFoundError,
     RateLimitedError,
     RefusedError,
     RunComfyError,
@@ -149,7 +151,7 @@ NOT_RUNCOMFY = (
             refused(400001),
             True,
             RefusedError,
-            "X: No. (HTTP 400, error_code 400001). Check the model id and the inputs against the model's API page.",
+            "X: No. (HTTP 400, error_code 400001).",
             id="refused",
         ),
         pytest.param(
@@ -194,6 +196,48 @@ def test_an_error_says_what_happened_and_what_to_do(
         status,
         data and data["error_code"],
     )
+
+
+INPUTS = "Check the model id and the inputs against the model's API page."
+NO_MODEL = "This account may not use the model, or there is none of that id: check the model id."
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "of_model", "of_request", "of_neither"),
+    [
+        pytest.param(400, RefusedError, INPUTS, "", "", id="refused"),
+        pytest.param(
+            403,
+            ForbiddenError,
+            NO_MODEL,
+            "It belongs to another account: use the connection whose token submitted it.",
+            "The account of this token may not ask for that: check the token and the connection's host.",
+            id="forbidden",
+        ),
+        pytest.param(
+            404,
+            NotFoundError,
+            NO_MODEL,
+            "It never existed or has expired.",
+            "There is nothing under that address: check the connection's host.",
+            id="not found",
+        ),
+        pytest.param(402, InsufficientBalanceError, *["Add funds to the RunComfy account."] * 3, id="no balance"),
+    ],
+)
+def test_what_to_do_fits_what_was_asked_for(
+    status: int, kind: type[RunComfyError], of_model: str, of_request: str, of_neither: str
+) -> None:
+    got, data = answer({"message": "No."}, status), {"message": "No."}
+    asked: list[tuple[dict[str, str], str]] = [
+        ({"model_id": MODEL}, of_model),
+        ({"request_id": REQUEST}, of_request),
+        ({}, of_neither),
+    ]
+    for about, advice in asked:
+        error = error_for(got, data, "X", **about, note=" Note.")  # type: ignore[arg-type]
+        assert type(error) is kind
+        assert str(error) == " ".join(filter(None, [f"X: No. (HTTP {status}).", advice, "Note."]))
 
 
 def test_by_default_a_page_refuses_nothing_and_no_note_is_added() -> None:

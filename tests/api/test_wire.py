@@ -518,6 +518,27 @@ def test_an_error_is_told_by_its_code_first_and_by_its_status_second(
     assert says in str(caught.value)
 
 
+BALANCE = wire.balance_call(SETTINGS)
+ADVICE = [
+    pytest.param(wire.parse_submit, SUBMIT, 403, " check the model id. Nothing was charged.", id="submit, forbidden"),
+    pytest.param(wire.parse_submit, SUBMIT, 404, " check the model id. Nothing was charged.", id="submit, no model"),
+    pytest.param(wire.parse_submit, SUBMIT, 422, " model's API page. Nothing was charged.", id="submit, refused"),
+    pytest.param(wire.parse_status, STATUS, 403, " the connection whose token submitted it.", id="status, forbidden"),
+    pytest.param(wire.parse_result, RESULT, 404, " It never existed or has expired.", id="result, no request"),
+    pytest.param(wire.parse_cancel, CANCEL, 405, ": No. (HTTP 405).", id="cancel, refused"),
+    pytest.param(wire.parse_model, wire.model_call(SETTINGS, MODEL), 404, " check the model id.", id="no entry"),
+    pytest.param(wire.parse_balance, BALANCE, 404, " check the connection's host.", id="no balance call"),
+]
+
+
+@pytest.mark.parametrize(("parse", "call", "status", "ends"), ADVICE)
+def test_a_refusal_says_what_to_do_about_that_call(parse: Any, call: wire.Call, status: int, ends: str) -> None:
+    with pytest.raises(RunComfyError) as caught:
+        parse(call, answer({"message": "No."}, status))
+    assert str(caught.value).startswith(f"{call.doing}: No. (HTTP {status}).")
+    assert str(caught.value).endswith(ends)
+
+
 # --- Result ----------------------------------------------------------------------------------------------------------
 
 

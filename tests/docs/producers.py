@@ -158,10 +158,25 @@ def _(stage: Stage) -> None:
     stage.generate()
 
 
+@causes("the task was cleared with other inputs, and RunComfy refuses the submit")
+def _(stage: Stage) -> None:
+    sandbox = stage.connect(run_seconds=1000)
+    first_try(stage, timeout=timedelta(seconds=0.3))
+    stage.ti.clear()
+    sandbox.add_fault("status", calls=["submit"], code=402)
+    stage.generate(inputs={**CLIP, "prompt": "A dog"})
+
+
 @causes("RunComfy refuses the submit")
 def _(stage: Stage) -> None:
     assert stage.sandbox
     stage.generate(model_id="kling/kling-9.9/pro/text-to-video", inputs={"anything": 1})
+
+
+@causes("RunComfy does not have the model, or not for this account")
+def _(stage: Stage) -> None:
+    stage.sandbox.add_fault("status", calls=["submit"], code=404, error_code=404001)
+    stage.generate()
 
 
 @causes("a submit got no answer")
@@ -266,6 +281,12 @@ def _(stage: Stage) -> None:
 @causes("it did not end in time")
 def _(stage: Stage) -> None:
     stage.connect(run_seconds=1000)
+    stage.generate(timeout=timedelta(seconds=0.3))
+
+
+@causes("it did not end in time, and may be queued still")
+def _(stage: Stage) -> None:
+    stage.connect(queue_seconds=1000)
     stage.generate(timeout=timedelta(seconds=0.3))
 
 

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_runcomfy import posting
-from airflow_provider_runcomfy.api.types import RequestState
+from airflow_provider_runcomfy.api.types import CancelOutcome, RequestState
 from airflow_provider_runcomfy.compat import AirflowFailException
 from airflow_provider_runcomfy.exceptions import (
     GenerationFailedError,
@@ -71,6 +71,107 @@ def test_a_running_request_is_replaced_but_not_forgotten(task: Task) -> None:
     task.ti.clear()
     assert task.run("a").request_id == "request-1"
     assert len(task.runcomfy.requests) == 1
+
+
+EARLIER = "The earlier request request-1, which this submit was to replace,"
+RUNS = f"{EARLIER} could not be cancelled: it runs or has ended, and is charged."
+CANCELLED = f"{EARLIER} was cancelled while it was queued; nothing is charged for it."
+ASKED = f"{EARLIER} was asked to be cancelled; whether it is charged is not known."
+NOT_KNOWN = f"{EARLIER} may or may not have been cancelled; whether it is charged is not known."
+BY_CLEAR = "Clear the task with the model and inputs of then to wait for it, which pays nothing"
+IF_CANCELLED = "; if it was cancelled, that submits them anew."
+BY_SENSOR = "A RunComfyRequestSensor can wait for it, which pays nothing."
+OUTAGE = RunComfyRetryableError("Cancel of request request-1: HTTP 503.")
+
+
+@pytest.mark.parametrize(
+    ("cancel", "submit_ends", "kind", "said"),
+    [
+        pytest.param(
+            CancelOutcome.NOT_CANCELLABLE, "no balance", InsufficientBalanceError,
+            f"the submit was no balance. {RUNS} {BY_CLEAR}.",
+            id="no balance, the earlier runs",
+        ),
+        pytest.param(
+            CancelOutcome.NOT_CANCELLABLE, "refused", SubmissionRefusedError,
+            f"the submit was refused. {RUNS} {BY_CLEAR}.",
+            id="refused, the earlier runs",
+        ),
+        pytest.param(
+            CancelOutcome.NOT_CANCELLABLE, "not sent", RunComfyRetryableError,
+            f"the submit was not sent. {RUNS} {BY_CLEAR}.",
+            id="given up, the earlier runs",
+        ),
+        pytest.param(
+            CancelOutcome.CANCELLED, "refused", SubmissionRefusedError,
+            f"the submit was refused. {CANCELLED}",
+            id="refused, the earlier is gone",
+        ),
+        pytest.param(
+            CancelOutcome.CANCELLATION_REQUESTED, "refused", SubmissionRefusedError,
+            f"the submit was refused. {ASKED} {BY_CLEAR}{IF_CANCELLED}",
+            id="refused, a cancel was asked for",
+        ),
+        pytest.param(
+            OUTAGE, "refused", SubmissionRefusedError,
+            f"the submit was refused. {NOT_KNOWN} {BY_CLEAR}{IF_CANCELLED}",
+            id="refused, the cancel failed",
+        ),
+        pytest.param(
+            CancelOutcome.NOT_CANCELLABLE, "unanswered but taken", UnknownSubmissionError,
+            f"Then clear the task. {RUNS} {BY_SENSOR}",
+            id="not known, the earlier runs",
+        ),
+        pytest.param(
+            CancelOutcome.NOT_CANCELLABLE, "not sent, then unanswered and not taken", UnknownSubmissionError,
+            f"Then clear the task. {RUNS} {BY_SENSOR}",
+            id="sent again and not known, the earlier runs",
+        ),
+        pytest.param(
+            CancelOutcome.CANCELLED, "unanswered but taken", UnknownSubmissionError,
+            f"Then clear the task. {CANCELLED}",
+            id="not known, the earlier is gone",
+        ),
+    ],
+)  # fmt: skip
+def test_a_submit_that_comes_to_nothing_says_what_became_of_the_request_that_it_was_to_replace(
+    task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    cancel: CancelOutcome | Exception,
+    submit_ends: str,
+    kind: type[AirflowException],
+    said: str,
+) -> None:
+    def cancel_so(hook: Hook, request_id: str) -> CancelOutcome:
+        if isinstance(cancel, Exception):
+            raise cancel
+        return cancel
+
+    monkeypatch.setattr(Hook, "cancel", cancel_so)
+    task.run("a")
+    task.ti.clear()
+    assert task.fails(kind, "b", submit_ends=submit_ends).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("writes", "kind", "submit_ends", "begins"),
+    [
+        pytest.param(0, RunComfyRetryableError, "taken", "The task state store could not be written", id="its intent"),
+        pytest.param(1, UnknownSubmissionError, "taken", "The task state store could not be written", id="its id"),
+        pytest.param(1, InsufficientBalanceError, "no balance", "the submit was no balance.", id="its refusal"),
+    ],
+)
+def test_a_submit_that_the_store_does_not_keep_names_the_request_that_it_was_to_replace(
+    task: Task, writes: int, kind: type[AirflowException], submit_ends: str, begins: str
+) -> None:
+    task.run("a")
+    task.becomes(RequestState.IN_PROGRESS)
+    task.ti.clear()
+    task.writes_until_failure = writes
+    said = task.fails(kind, "b", submit_ends=submit_ends)
+    assert said.startswith(begins)
+    # Not by a clear: what the store has kept may stand in its way.
+    assert said.endswith(f" {RUNS} {BY_SENSOR}")
 
 
 def test_a_request_that_invalid_inputs_cannot_replace_is_named(task: Task) -> None:

@@ -206,6 +206,12 @@ def test_bad_input_of_every_kind_fails_before_anything_is_sent(
             "Check the model id and the inputs",
             id="422: inputs refused",
         ),
+        pytest.param(
+            {"code": 403, "error_code": 403001},
+            RequestNotAvailableError,
+            "This account may not use the model, or there is none of that id: check the model id.",
+            id="403: model not for this account",
+        ),
         pytest.param({"code": 404}, SubmissionRefusedError, "Nothing was charged", id="404: some gateway's page"),
     ],
 )

@@ -12,6 +12,7 @@ from airflow_provider_runcomfy import posting
 from airflow_provider_runcomfy.api.types import GenerationResult, RequestState
 from airflow_provider_runcomfy.exceptions import (
     GenerationFailedError,
+    GenerationModeratedError,
     InvalidInputsError,
     RequestNotAvailableError,
     RunComfyRetryableError,
@@ -19,7 +20,7 @@ from airflow_provider_runcomfy.exceptions import (
 )
 from airflow_provider_runcomfy.order import Order
 from airflow_provider_runcomfy.submission import Obtained, obtain
-from tests.submission.account import Hook, resending
+from tests.submission.account import FAILED, MODERATED, Hook, resending
 from tests.submission.parts import context_of
 from tests.submission.task import Task
 
@@ -133,6 +134,32 @@ def test_a_failure_without_a_reason_says_so(task: Task) -> None:
     task.ti.retry()
     said = task.fails(GenerationFailedError)
     assert said.startswith("Request request-1 for model/a failed: no reason given.")
+
+
+def test_what_the_record_has_as_moderated_is_told_as_that_whatever_the_reason_says(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.FAILED, MODERATED)
+    task.ti.retry()
+    task.fails(GenerationModeratedError)
+    assert task.store is not None
+    # As a person may leave it, who has edited the record.
+    task.store.change_newest(detail=None)
+    task.ti.retry()
+    said = task.fails(GenerationModeratedError, resubmit_failed=True)
+    assert said.startswith("Request request-1 for model/a failed: no reason given. It reads like a refusal by content")
+    assert "resubmit_failed" not in said
+
+
+def test_what_the_record_has_as_failed_is_submitted_again_whatever_the_reason_says(task: Task) -> None:
+    task.run()
+    task.becomes(RequestState.FAILED, FAILED)
+    task.ti.retry()
+    task.fails(GenerationFailedError)
+    assert task.store is not None
+    task.store.change_newest(detail=MODERATED)
+    task.ti.retry()
+    assert "set resubmit_failed=True" in task.fails(GenerationFailedError)
+    assert task.run(resubmit_failed=True).request_id == "request-2"
 
 
 def test_a_request_that_has_expired_is_named_with_its_model(task: Task) -> None:

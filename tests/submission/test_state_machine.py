@@ -135,6 +135,7 @@ class Paying(RuleBasedStateMachine):
         vars(self).update(edits)
         self.now.shift(1)
         self.trouble, self.points, self.writes, self.posts = trouble, 0, 0, 0
+        self.replaced = ""
         self.order = Order(
             model_id=self.model_id,
             inputs={"prompt": self.inputs},
@@ -169,8 +170,9 @@ class Paying(RuleBasedStateMachine):
             obtained = obtain(order, hook, context_of(self.ti, self.store), log)
         except Death:
             pass
-        except (RunComfyRetryableError, RunComfyFailError):
-            pass  # Nothing else may come out of a try.
+        except (RunComfyRetryableError, RunComfyFailError) as error:
+            # Nothing else may come out of a try.
+            self._check_error(error)
         else:
             self._check_obtained(obtained)
             self.clear_is_due = False
@@ -313,6 +315,7 @@ class Paying(RuleBasedStateMachine):
         assert request_id == last["request_id"]
         assert (last["model_id"], last["inputs"]) != (order.model_id, order.inputs)
         assert last["conn_id"] == order.conn_id
+        self.replaced = request_id
 
     def _check_taken(self, request: Request) -> None:
         """RunComfy took it. The intent was stored before, so that a death here is not forgotten."""
@@ -325,6 +328,9 @@ class Paying(RuleBasedStateMachine):
         if POSTS[end][1] is None and self.trouble.dies_at != self.points:
             self.answered.add(request.request_id)
         self.clear_is_due = False
+
+    def _check_error(self, error: Exception) -> None:
+        assert self.replaced in str(error), "a submit that comes to nothing names what it was to replace"
 
     def _check_obtained(self, obtained: Obtained) -> None:
         submission = self.store.submissions[-1]

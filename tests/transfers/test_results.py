@@ -11,6 +11,7 @@ from airflow_provider_runcomfy.api import client
 from airflow_provider_runcomfy.exceptions import (
     GenerationCancelledError,
     GenerationFailedError,
+    GenerationModeratedError,
     InvalidInputsError,
     RequestNotAvailableError,
     RunComfyDownloadError,
@@ -76,6 +77,7 @@ def test_what_was_copied_before_all_expired_is_still_listed(runcomfy: RunComfy, 
             id="refused",
         ),
         pytest.param({"status": "failed", "error": "boom"}, GenerationFailedError, "failed: boom", id="failed"),
+        pytest.param({"status": "failed", "error": "nsfw"}, GenerationModeratedError, "failed: nsfw", id="moderated"),
         pytest.param({"status": "cancelled"}, GenerationCancelledError, "was cancelled", id="cancelled"),
         pytest.param(
             {"status": "succeeded", "output": {"text": "x"}}, GenerationFailedError, "names no file", id="no file"
@@ -93,6 +95,12 @@ def test_a_request_without_files_says_why(
     with pytest.raises(error, match=message):
         copy(bucket)
     assert bucket.keys() == []
+
+
+def test_a_cancelled_request_is_named_with_its_model_where_that_is_known(runcomfy: RunComfy, bucket: S3Target) -> None:
+    runcomfy.says("r-1", status="cancelled")
+    with pytest.raises(GenerationCancelledError, match="Request r-1 for model/a was cancelled"):
+        copy(bucket, request_id={"request_id": "r-1", "model_id": "model/a", "media": []})
 
 
 @pytest.mark.parametrize(
