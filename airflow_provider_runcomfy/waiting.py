@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_runcomfy.api.errors import RunComfyError
-from airflow_provider_runcomfy.api.polling import Ask, Ending, Poller, Step
+from airflow_provider_runcomfy.api.polling import Ask, End, Ending, Poller, Step
 from airflow_provider_runcomfy.api.types import GenerationResult, RequestState, RequestStatus
 
 if TYPE_CHECKING:
@@ -93,13 +93,14 @@ class Lookout:
         self._pollers: dict[str, Poller] = {}
         self._progress: dict[str, Progress] = {}
         self._endings: dict[str, Ending] = {}
+        self._running_since: dict[str, float] = {}
 
     def ending_of(self, request_id: str) -> Ending | None:
         """Return how a request ended; None while it has not, and where the look failed: that ends nothing."""
         if request_id in self._endings:
             return self._endings[request_id]
         poller = self._pollers.setdefault(request_id, self._poller())
-        progress = self._progress.setdefault(request_id, Progress(request_id, self._log, self._note))
+        progress = self._progress.setdefault(request_id, Progress(request_id, self._log, self._told))
         step = _take(self._hook, request_id, Step(Ask.RESULT, 0.0), poller, progress)
         if isinstance(step, Step) and step.reread_connection:
             step = _take(self._hook, request_id, step, poller, progress)
@@ -107,6 +108,18 @@ class Lookout:
             return None
         self._endings[request_id] = step
         return step
+
+    def timed_out(self, request_id: str) -> Ending:
+        """Return what is known of a request that did not end in the sensor's time."""
+        poller = self._pollers.get(request_id)
+        reason = poller.last_error if poller else ""
+        return Ending(End.TIMED_OUT, reason=reason, running_since=self._running_since.get(request_id))
+
+    def _told(self, status: RequestStatus) -> None:
+        if status.state is RequestState.IN_PROGRESS:
+            self._running_since.setdefault(status.request_id, time.time())
+        if self._note:
+            self._note(status)
 
     def _poller(self) -> Poller:
         # When to look again is the sensor's own business, so this has neither a pace nor an end.
