@@ -304,7 +304,8 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
             max_poll_interval=self.max_poll_interval,
             submitted_at=obtained.submitted_at,
         )
-        progress = Progress(obtained.request_id, self.log, ProgressOnWorker(context, self.log).note)
+        note = ProgressOnWorker(context, self.log).note
+        progress = Progress(obtained.request_id, self.runcomfy_conn_id, self.log, note)
         return wait_on_worker(hook, obtained.request_id, poller, progress)
 
     def _end_time(self, obtained: Obtained) -> float:
