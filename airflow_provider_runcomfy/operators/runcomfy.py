@@ -294,7 +294,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
 
     def _wait(self, hook: RunComfyHook, obtained: Obtained, context: Context) -> Ending:
         from airflow_provider_runcomfy.api.polling import Poller
-        from airflow_provider_runcomfy.triggers.progress_xcom import ProgressOnWorker
+        from airflow_provider_runcomfy.progress import ProgressOnWorker
         from airflow_provider_runcomfy.waiting import Progress, wait_on_worker
 
         poller = Poller(
@@ -315,7 +315,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         from airflow_provider_runcomfy import finishing
         from airflow_provider_runcomfy.api.polling import End
         from airflow_provider_runcomfy.lineage import generation
-        from airflow_provider_runcomfy.triggers.progress_xcom import tell_ends
+        from airflow_provider_runcomfy.progress import tell_ends
 
         tell_ends({request_id: ending}, context, self.log)
         if ending.end is End.SUCCEEDED and ending.result is not None:

@@ -200,7 +200,7 @@ class RunComfyRequestSensor(BaseSensorOperator):
     def _look(self, request_id: str, context: Context) -> Ending | None:
         if self._lookout is None:
             from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
-            from airflow_provider_runcomfy.triggers.progress_xcom import ProgressOnWorker
+            from airflow_provider_runcomfy.progress import ProgressOnWorker
             from airflow_provider_runcomfy.waiting import Lookout
 
             hook = RunComfyHook(self.runcomfy_conn_id)
@@ -219,9 +219,9 @@ class RunComfyRequestSensor(BaseSensorOperator):
     def _results(self, endings: dict[str, Ending], context: Context) -> Any:
         from airflow_provider_runcomfy.api.polling import End
         from airflow_provider_runcomfy.failures import WAITER, without_result
+        from airflow_provider_runcomfy.progress import tell_ends
         from airflow_provider_runcomfy.purse import note_costs_once
         from airflow_provider_runcomfy.request_ids import given_requests, is_one_request
-        from airflow_provider_runcomfy.triggers.progress_xcom import tell_ends
 
         tell_ends(endings, context, self.log)
         requests = given_requests(self.request_id)
