@@ -11,6 +11,7 @@ try:
         AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        AirflowTaskTimeout,
     )
 except ImportError:
     # Airflow 3.1 has them only where later versions deprecate them.
@@ -19,6 +20,7 @@ except ImportError:
         AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        AirflowTaskTimeout,
     )
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "AirflowTaskTimeout",
     "amask_secret",
     "determine_kwargs",
     "stats",

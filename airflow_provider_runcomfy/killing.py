@@ -32,11 +32,6 @@ class Kill:
         #: Whether it has cancelled the request.
         self.has_cancelled = False
 
-    @property
-    def request_id(self) -> str | None:
-        """The request that a kill would cancel; None where there is none yet."""
-        return self._waits_for and self._waits_for[2]
-
     @contextmanager
     def obtaining(self) -> Iterator[None]:
         """Take note that a submit may be under way."""

@@ -140,6 +140,11 @@ class Poller:
         """When a poll first saw the request running, in seconds since the epoch; None if none did."""
         return self._running_since
 
+    @property
+    def last_error(self) -> str:
+        """What the last call failed with; empty where it was answered."""
+        return self._last_error
+
     def first(self, now: float, *, delay: float = 0.0) -> Step:
         """
         Return the first step, or the last look where the deadline comes before it.

@@ -295,7 +295,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
 
     def _wait(self, hook: RunComfyHook, obtained: Obtained, context: Context) -> Ending:
         from airflow_provider_runcomfy.api.polling import Poller
-        from airflow_provider_runcomfy.triggers.progress_xcom import ProgressOnWorker
+        from airflow_provider_runcomfy.progress import ProgressOnWorker
         from airflow_provider_runcomfy.waiting import Progress, wait_on_worker
 
         poller = Poller(
@@ -305,7 +305,8 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
             max_poll_interval=self.max_poll_interval,
             submitted_at=obtained.submitted_at,
         )
-        progress = Progress(obtained.request_id, self.log, ProgressOnWorker(context, self.log).note)
+        note = ProgressOnWorker(context, self.log).note
+        progress = Progress(obtained.request_id, self.runcomfy_conn_id, self.log, note)
         return wait_on_worker(hook, obtained.request_id, poller, progress)
 
     def _end_time(self, obtained: Obtained) -> float:
@@ -315,7 +316,7 @@ class RunComfyGenerateOperator(RunComfySubmitOperator):
         from airflow_provider_runcomfy import finishing
         from airflow_provider_runcomfy.api.polling import End
         from airflow_provider_runcomfy.lineage import generation
-        from airflow_provider_runcomfy.triggers.progress_xcom import tell_ends
+        from airflow_provider_runcomfy.progress import tell_ends
 
         tell_ends({request_id: ending}, context, self.log)
         if ending.end is End.SUCCEEDED and ending.result is not None:

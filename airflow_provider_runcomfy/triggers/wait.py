@@ -44,7 +44,7 @@ class Wait:
         self._shared = shared
         self._told = told
         self._log = log
-        self._progress = waiting.Progress(request_id, log)
+        self._progress = waiting.Progress(request_id, shared.conn_id, log)
         self._until = until
         self._patience = patience
         self._generation = shared.generation
@@ -53,21 +53,11 @@ class Wait:
         """Poll until the wait has ended."""
         step: Step | Ending = self._poller.first(time.time(), delay=waiting.SHORTEST_DEFERRAL_SECONDS)
         while isinstance(step, Step):
-            if step.reread_connection:
-                self._say_refused(step.delay)
             await self._shared.sleep(step.delay)
             if step.reread_connection:
                 await self._shared.renew(self._generation)
             step = await self._take(step)
         return replace(step, running_since=self._poller.running_since)
-
-    def _say_refused(self, seconds: float) -> None:
-        self._log.warning(
-            "RunComfy refused the token of connection %r. It is read anew in %.0f s, since it may have been replaced; "
-            "if it is refused again the wait ends.",
-            self._shared.conn_id,
-            seconds,
-        )
 
     def _held(self, seconds: float) -> None:
         if seconds > self._patience:
@@ -78,11 +68,8 @@ class Wait:
         try:
             answer = await self._shared.ask(self._request_id, step.ask, until=self._until, held=self._held)
         except RunComfyError as error:
-            self._progress.failed_poll(error)
-            return self._poller.on_error(error, step.ask, time.time())
-        if isinstance(answer, RequestStatus):
-            self._progress.status(answer)
-            if self._told.note(answer):
-                await self._told.write()
-            return self._poller.on_status(answer, time.time())
-        return self._poller.on_result(answer, time.time())
+            # In here, and not kept: an error that the frame holds would hold the frame until the next collection.
+            return waiting.next_step(error, step.ask, self._poller, self._progress)
+        if isinstance(answer, RequestStatus) and self._told.note(answer):
+            await self._told.write()
+        return waiting.next_step(answer, step.ask, self._poller, self._progress)

@@ -13,9 +13,9 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import String, and_, cast, or_, select
 
+from airflow_provider_runcomfy.progress import KEY as PROGRESS_KEY
 from airflow_provider_runcomfy.record import MalformedRecordError, Record
 from airflow_provider_runcomfy.store import KEY as RECORD_KEY
-from airflow_provider_runcomfy.triggers.progress_xcom import KEY as PROGRESS_KEY
 from airflow_provider_runcomfy.ui.reading import (
     Copy,
     ResultOf,

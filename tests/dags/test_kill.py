@@ -98,7 +98,9 @@ def test_a_kill_after_the_resume_still_cancels_what_goes_on(full: Sandbox, end: 
 
 
 @pytest.mark.parametrize("end", list(End))
-def test_a_resume_says_how_it_ended_also_without_a_connection(monkeypatch: pytest.MonkeyPatch, end: End) -> None:
+def test_a_resume_says_how_it_ended_also_without_a_connection(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: End
+) -> None:
     monkeypatch.delenv(CONNECTION_VARIABLE, raising=False)
     monkeypatch.delenv("RUNCOMFY_TOKEN", raising=False)
     make = RunComfyGenerateOperator(task_id="make", model_id=PRO, inputs=CLIP)
@@ -107,7 +109,10 @@ def test_a_resume_says_how_it_ended_also_without_a_connection(monkeypatch: pytes
     with raises:
         make.execute_complete(resuming(), ended(end))
 
-    assert make._kill.request_id is None
+    capsys.readouterr()
+    make.on_kill()
+    # Of a request that it could cancel a kill would say what became of it.
+    assert "r-1" not in capsys.readouterr().out
 
 
 def test_an_event_of_two_requests_is_refused() -> None:

@@ -162,9 +162,8 @@ def test_a_time_out_is_a_sensors_time_out_and_not_retried(
 
     assert (states(run), tries(run, "wait")) == ({"submit": "success", "wait": "failed"}, 1)
     said = raised(capfd, "AirflowSensorTimeout")
-    if mode["deferrable"]:
-        assert f"Request {xcom(run, 'submit')} did not end in time. A poll first saw it running at " in said
-        assert ". It goes on and is charged. Clear this task" in said
+    assert f"Request {xcom(run, 'submit')} did not end in time. A poll first saw it running at " in said
+    assert ". It goes on and is charged. Clear this task" in said
 
 
 def test_a_time_out_may_be_a_skip(endless: Sandbox, run_dag: RunDag, capfd: pytest.CaptureFixture[str]) -> None:

@@ -88,7 +88,7 @@ async def test_what_a_wait_logs_belongs_to_the_task_that_waits(full: Sandbox, mo
 def test_a_poll_that_comes_late_is_told_of_once_whatever_has_held_it_back() -> None:
     lines: list[str] = []
     log: Any = SimpleNamespace(info=lambda text, *values: lines.append(text % values))
-    nothing: Any = SimpleNamespace(generation=0)
+    nothing: Any = SimpleNamespace(generation=0, conn_id="c")
     wait = Wait("r-1", nothing, nothing, nothing, log, until=0.0, patience=30.0)
 
     for seconds in (30.0, 31.0, 300.0):

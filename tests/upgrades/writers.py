@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_runcomfy.api.polling import End, Ending
 from airflow_provider_runcomfy.api.types import GenerationResult, MediaFile, MediaKind, RequestState, RequestStatus
+from airflow_provider_runcomfy.progress import ProgressOnWorker, tell_ends
 from airflow_provider_runcomfy.purse import note_costs_once
 from airflow_provider_runcomfy.record import Outcome, Record, Submission, hash_inputs, readable
 from airflow_provider_runcomfy.request_ids import given_requests
@@ -18,7 +19,6 @@ from airflow_provider_runcomfy.store import TaskStateStore
 from airflow_provider_runcomfy.transfers.copied import CopyRecord, Unfinished
 from airflow_provider_runcomfy.transfers.files import files_of
 from airflow_provider_runcomfy.transfers.store import SHA256
-from airflow_provider_runcomfy.triggers import progress_xcom
 from airflow_provider_runcomfy.triggers.events import to_event
 from airflow_provider_runcomfy.triggers.runcomfy import RunComfyRequestTrigger
 from tests.airflow_db import skip_without_task_state_store
@@ -111,13 +111,13 @@ def progress() -> Samples:
     ti = parts.TaskInstance()
     # Each is told at once: it comes long after the one before.
     clock = count(step=100.0).__next__
-    news = progress_xcom.ProgressOnWorker(parts.context_of(ti, None), parts.Log(), clock)  # type: ignore[arg-type]
+    news = ProgressOnWorker(parts.context_of(ti, None), parts.Log(), clock)  # type: ignore[arg-type]
     pushed = {}
     for status in waiting:
         news.note(status)
         pushed[f"{status.state.value}, {status.queue_position}"] = dict(ti.xcoms)
     endings = {ID: Ending(End.FAILED, _FAILED, "out of memory", TAKEN_AT + 7.5), OTHER_ID: Ending(End.CANCELLED)}
-    progress_xcom.tell_ends(endings, parts.context_of(ti, None), parts.Log())  # type: ignore[arg-type]
+    tell_ends(endings, parts.context_of(ti, None), parts.Log())  # type: ignore[arg-type]
     pushed["at the end"] = dict(ti.xcoms)
     return {
         name: {key: [entry | {"at": AT} for entry in entries] for key, entries in xcoms.items()}
