@@ -161,6 +161,16 @@ def test_it_knows_when_a_poll_first_saw_the_request_running() -> None:
     assert seen.running_since == START + 12
 
 
+def test_it_knows_what_the_last_call_failed_with_until_one_is_answered() -> None:
+    seen = poller()
+    said = [seen.last_error]
+    seen.on_error(UnavailableError("no answer"), STATUS, START + 5)
+    said.append(seen.last_error)
+    seen.on_status(status(RequestState.IN_QUEUE), START + 10)
+
+    assert [*said, seen.last_error] == ["", "no answer", ""]
+
+
 @pytest.mark.parametrize(("spread", "delay"), [(0.0, 4.5), (0.5, 5.0), (1.0, 5.5)])
 def test_the_polls_of_many_waiters_are_spread(spread: float, delay: float) -> None:
     assert poller(spread=spread).on_status(status(RequestState.IN_QUEUE), START) == Step(STATUS, about(delay))
