@@ -21,7 +21,8 @@ COPY = Path(".mutation")
 EXPLAINED = Path("tests/mutants.toml")
 # In per cent of all that was changed, explained survivors included.
 LEAST_KILLED = 90.0
-PROCESSES = 2
+# More than there are cores: many tests wait for a server.
+PROCESSES = 4
 # The tests that are quick, and whose subject is the code that is changed.
 TESTS = [
     "tests/api",
