@@ -61,6 +61,15 @@ class Finder(ast.NodeVisitor):
         # What is taken from the package itself are modules of it, as far as this can tell.
         self._found.update(f"{node.module}.{alias.name}" for alias in node.names)
 
+    def visit_Call(self, node: ast.Call) -> None:
+        by_name = ast.unparse(node.func).endswith(("import_module", "__import__"))
+        self._found.update(
+            part.value
+            for part in node.args
+            if by_name and isinstance(part, ast.Constant) and isinstance(part.value, str)
+        )
+        self.generic_visit(node)
+
     def _visit_all(self, nodes: Iterable[ast.AST]) -> None:
         for node in nodes:
             self.visit(node)
@@ -167,6 +176,8 @@ def test_every_module_that_the_page_names_is_there() -> None:
         pytest.param("def f():\n    from airflow_provider_runcomfy.ui import app", {"ui"}, set(), id="in a function"),
         pytest.param("try:\n    import airflow\nexcept E:\n    import airflow_provider_runcomfy.ui", {AIRFLOW, "ui"},
                      set(), id="in a try"),
+        pytest.param("importlib.import_module('airflow_provider_runcomfy.ui.app')", {"ui"}, set(), id="by name"),
+        pytest.param("__import__('airflow')", {AIRFLOW}, set(), id="by name, as Python does"),
         pytest.param("if TYPE_CHECKING:\n    import airflow.sdk", set(), {AIRFLOW}, id="for types"),
         pytest.param("if typing.TYPE_CHECKING:\n    import airflow\nelse:\n    import airflow_provider_runcomfy.ui",
                      {"ui"}, {AIRFLOW}, id="for types, or else"),
