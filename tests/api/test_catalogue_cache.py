@@ -45,6 +45,24 @@ def test_nobody_else_may_read_or_write_it(tmp_path: Path, cache: CatalogueCache)
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".json"]
 
 
+def test_it_is_written_beside_its_place_and_moved_there(
+    tmp_path: Path, cache: CatalogueCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within one file system, so that nobody sees half of it."""
+    moved: list[tuple[Path, Path]] = []
+    replace = Path.replace
+
+    def noted(part: Path, place: Path) -> Path:
+        moved.append((part, place))
+        return replace(part, place)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    cache.put(BASE, MODEL, ENTRY)
+    [(part, place)] = moved
+    assert part.parent.parent == place.parent == tmp_path / "cache"
+    assert list((tmp_path / "cache").iterdir()) == [place]
+
+
 @pytest.mark.parametrize(("base_url", "model_id"), [("https://other", MODEL), (BASE, "acme/A"), (BASE, "acme/b")])
 def test_another_server_or_model_is_another_entry(cache: CatalogueCache, base_url: str, model_id: str) -> None:
     cache.put(BASE, MODEL, ENTRY)

@@ -212,6 +212,7 @@ def test_a_cancelled_request_ends_the_wait() -> None:
         (result(RequestState.SUCCEEDED), Ending(End.SUCCEEDED, result(RequestState.SUCCEEDED))),
         (result(RequestState.SUCCEEDED, "Odd."), Ending(End.SUCCEEDED, result(RequestState.SUCCEEDED, "Odd."), "Odd.")),
         (result(RequestState.FAILED, "No."), Ending(End.FAILED, result(RequestState.FAILED, "No."), "No.")),
+        (result(RequestState.FAILED), Ending(End.FAILED, result(RequestState.FAILED), "")),
         (result(RequestState.CANCELLED), Ending(End.CANCELLED)),
     ],
     ids=["succeeded", "succeeded with an error", "failed", "cancelled"],
