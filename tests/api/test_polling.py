@@ -215,7 +215,7 @@ def test_a_cancelled_request_ends_the_wait() -> None:
         (result(RequestState.FAILED), Ending(End.FAILED, result(RequestState.FAILED), "")),
         (result(RequestState.CANCELLED), Ending(End.CANCELLED)),
     ],
-    ids=["succeeded", "succeeded with an error", "failed", "cancelled"],
+    ids=["succeeded", "succeeded with an error", "failed", "failed without a reason", "cancelled"],
 )
 @pytest.mark.parametrize("now", [START, DEADLINE - 1, DEADLINE, DEADLINE + 1e6])
 def test_a_final_result_ends_the_wait_at_any_time(answer: GenerationResult, ending: Ending, now: float) -> None:
