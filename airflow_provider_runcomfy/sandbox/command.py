@@ -38,5 +38,5 @@ async def _run(settings: SandboxSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with serve(settings) as service:
         connection = json.dumps({"conn_type": "runcomfy", "host": service.url, "password": "anything"})
-        logger.info("RunComfy sandbox ready on %s: AIRFLOW_CONN_RUNCOMFY_DEFAULT='%s'", service.url, connection)
+        logger.info("RunComfy sandbox ready on %s, AIRFLOW_CONN_RUNCOMFY_DEFAULT='%s'", service.url, connection)
         await ended.wait()

@@ -42,7 +42,7 @@ def test_it_says_how_to_connect_serves_and_ends_cleanly(tmp_path: Path, number: 
     with started(tmp_path, "--queue-seconds", "0", "--run-seconds", "0", "--balance", "1") as (process, ready):
         connection = json.loads(ready[ready.index("{") : ready.rindex("}") + 1])
         url = connection["host"]
-        assert ready.startswith(f"RunComfy sandbox ready on {url}: AIRFLOW_CONN_RUNCOMFY_DEFAULT='{{")
+        assert ready.startswith(f"RunComfy sandbox ready on {url}, AIRFLOW_CONN_RUNCOMFY_DEFAULT='{{")
         assert ready.endswith("}'\n")
         assert connection == {"conn_type": "runcomfy", "host": url, "password": "anything"}
         inputs = {"prompt": "A \x1b[2J cat", "duration": 3}
