@@ -38,7 +38,7 @@ TESTS = [
 ]
 # A seed, so that what hypothesis finds once it finds always. Each test takes some seconds at most: one that waits for
 # ever has noticed the change.
-OPTIONS = ["-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0", "--timeout=20"]
+OPTIONS = ["-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0", "--timeout=60"]
 SETTINGS = """
 [tool.mutmut]
 source_paths = ["{package}"]
