@@ -56,9 +56,9 @@ class Diagnosis:
 class _FoundError(Exception):
     """What is wrong was found."""
 
-    def __init__(self, health: Health, message: str, balance: Balance | None = None) -> None:
+    def __init__(self, health: Health, message: str) -> None:
         super().__init__(message)
-        self.diagnosis = Diagnosis(health, message, balance)
+        self.diagnosis = Diagnosis(health, message)
 
 
 def diagnose(settings: Settings) -> Diagnosis:
