@@ -83,6 +83,15 @@ def test_a_sandbox_may_serve_from_this_machine_only(url: str, is_allowed: bool) 
             local.check(url)
 
 
+@pytest.mark.parametrize("domain", ["files.example", ".files.example", " Files.Example. "])
+def test_a_domain_is_taken_as_people_write_it(domain: str) -> None:
+    policy = DownloadPolicy(hosts=(domain,))
+    policy.check("https://files.example/a")
+    policy.check("https://eu.files.example/a")
+    with pytest.raises(DownloadRefusedError):
+        policy.check("https://otherfiles.example/a")
+
+
 @given(
     st.text(max_size=40),
     st.sampled_from(["https://", "http://", ""]),

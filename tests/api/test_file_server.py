@@ -77,6 +77,8 @@ def test_each_kind_of_redirect_is_followed(server: RawServer, status: int) -> No
         pytest.param(reply(409), "the server answered 409", id="409"),
         pytest.param(reply(426), "the server answered 426", id="426"),
         pytest.param(to("/1", 204), "the server answered 204", id="204"),
+        pytest.param(reply(206, MP4), "the server answered 206 to a request for the whole file", id="a part"),
+        pytest.param(reply(416), "the server answered 416 to a request for the whole file", id="no such part"),
     ],
 )
 def test_what_another_try_would_not_mend_is_not_tried_again(server: RawServer, answer: Behaviour, reason: str) -> None:

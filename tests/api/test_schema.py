@@ -368,6 +368,11 @@ def test_a_list_of_whatever_is_described_so() -> None:
         check_inputs(OTHER, {"x": 5}, live=live)
 
 
+def test_a_list_of_whatever_is_taken_as_it_is() -> None:
+    live = {"type": "object", "properties": {"x": {"type": "array"}}}
+    assert check_inputs(OTHER, {"x": ["1", 2.0]}, live=live).inputs == {"x": ["1", 2.0]}
+
+
 def test_what_they_were_checked_by_is_handed_on() -> None:
     live = {"type": "object", "properties": {"prompt": {"type": "string"}}}
     assert check_inputs(PRO, {"prompt": "a"}).schema == schemas.normalised(input_schema(PRO) or {})

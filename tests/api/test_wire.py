@@ -360,6 +360,7 @@ UNKNOWN = "It is not known whether RunComfy took it, so it may have been charged
     [
         pytest.param(200, {}, "HTTP 200 without a usable request id.", id="no id"),
         pytest.param(200, PAGE, "HTTP 200 without a usable request id, a web page, Bad gateway.", id="a page"),
+        pytest.param(200, ["No", "way"], "HTTP 200 without a usable request id, No; way.", id="a list"),
         pytest.param(503, refused(503001), "No. (HTTP 503).", id="503"),
         pytest.param(
             500,
