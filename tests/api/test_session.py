@@ -56,3 +56,20 @@ def test_what_is_closed_or_was_never_open_needs_no_end() -> None:
         session_module._shut_down(ours)
         session_module._shut_down(None)
         assert theirs.recv(1) == b""
+
+
+class Opening:
+    """A connection that has no socket yet."""
+
+    sock = None
+
+
+def test_connections_that_are_being_opened_are_left_and_the_others_shut_down() -> None:
+    ours, theirs = socket.socketpair()
+    open_one, opening = OverTLS(ours), Opening()
+    open_one.sock = ours  # type: ignore[attr-defined]
+    with ours, theirs, ApiSession() as session:
+        session._connections.add(opening)  # type: ignore[arg-type]
+        session._connections.add(open_one)  # type: ignore[arg-type]
+        session.shut_down()
+        assert theirs.recv(1) == b""
