@@ -301,6 +301,13 @@ def models(*names: str) -> list[dict[str, str]]:
     return [{"model_id": name} for name in names]
 
 
+def test_an_entry_is_read_to_its_end(server: RawServer) -> None:
+    entry = {"model_id": MODEL, "description": "a" * 200_000}
+    server.answer(reply(200, entry))
+    with client_of(server.url) as client:
+        assert client.get_model(MODEL) == entry
+
+
 def test_the_catalogue_is_read_page_by_page(server: RawServer) -> None:
     server.answer(
         reply(200, {"models": models("a", "b"), "total": 3}),

@@ -205,6 +205,13 @@ def test_a_part_of_no_told_size_is_not_taken_and_the_next_time_the_whole_is_aske
     assert [asked.headers.get("range") for asked in server.requests[-3:]] == [None, "bytes=30-", None]
 
 
+def test_a_part_that_ends_before_the_file_does_is_taken_up_again(server: RawServer) -> None:
+    part = reply(206, bytes(30), {"Content-Range": "bytes 30-59/100", "ETag": '"one"'})
+    assert failure(server, cut(ETAG), part, resumes=1) == (
+        "it ended after 60 of 100 bytes, 2 times in a row without getting past byte 60 of 100"
+    )
+
+
 def test_a_whole_file_that_ends_before_the_old_place_is_tried_again(server: RawServer) -> None:
     head = http(200, b"", [("Transfer-Encoding", "chunked"), ETAG]).replace(b"\r\nContent-Length: 0", b"")
     short = send(head + b"a\r\n" + MP4[:10] + b"\r\n0\r\n\r\n")

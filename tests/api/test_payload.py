@@ -12,6 +12,7 @@ from airflow_provider_runcomfy.api.payload import (
     one_line,
     read_json,
     without_secret,
+    words_of,
 )
 from tests.api.answers import TOKEN, answer
 
@@ -118,3 +119,19 @@ def test_an_excerpt_never_has_a_part_of_the_token() -> None:
 )
 def test_one_line(text: str, line: str) -> None:
     assert one_line(text, 10) == line
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            ConnectionResetError(104, "Connection reset by peer"),
+            "ConnectionResetError: [Errno 104] Connection reset by peer",
+        ),
+        (TimeoutError("timed out"), "TimeoutError: timed out"),
+        (OSError(), "OSError"),
+        (ValueError("what the server sent"), "ValueError"),
+    ],
+)
+def test_only_the_systems_words_are_repeated(error: Exception, words: str) -> None:
+    assert words_of(error) == words

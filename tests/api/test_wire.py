@@ -936,3 +936,11 @@ def test_an_error_about_a_model_names_it() -> None:
         with pytest.raises(RunComfyError) as caught:
             wire.parse_model(wire.model_call(SETTINGS, MODEL), answer(body, status))
         assert (caught.value.request_id, caught.value.model_id) == (None, MODEL)
+
+
+def test_a_call_without_an_answer_names_what_it_was_about() -> None:
+    of_model = wire.model_call(SETTINGS, MODEL).unanswered("reset")
+    of_request = wire.status_call(SETTINGS, REQUEST).unanswered("reset")
+    assert (of_model.model_id, of_model.request_id) == (MODEL, None)
+    assert (of_request.model_id, of_request.request_id) == (None, REQUEST)
+    assert str(of_request) == f"Status of request {REQUEST}: reset. The call can be repeated later."
