@@ -164,8 +164,12 @@ def test_an_answer_may_be_as_long_as_its_call_says(server: RawServer, head: byte
     with client_of(server.url) as client:
         answer = client.ask(wire.Call("GET", f"{server.url}/a", "A", max_bytes=10))
         assert (answer.status, answer.body, answer.secret) == (200, b"x" * 10, TOKEN)
-        with pytest.raises(UnavailableError, match=r"^A: ContentDecodingError: an answer of more than 9 bytes"):
-            client.ask(wire.Call("GET", f"{server.url}/a", "A", max_bytes=9))
+    # By a connection of its own: the server closes the first one, perhaps under the second call.
+    with (
+        client_of(server.url) as client,
+        pytest.raises(UnavailableError, match=r"^A: ContentDecodingError: an answer of more than 9 bytes"),
+    ):
+        client.ask(wire.Call("GET", f"{server.url}/a", "A", max_bytes=9))
 
 
 NOT_SENT_AT_ALL = ["refused", "no such host", "untrusted certificate"]
