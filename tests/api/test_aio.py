@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 import aiohttp
 import pytest
@@ -43,6 +44,21 @@ async def test_an_answer_may_be_as_long_as_its_call_says(server: RawServer, head
         assert (answer.status, answer.body, answer.secret) == (200, b"x" * 10, TOKEN)
         with pytest.raises(UnavailableError, match=r"^A: an answer of more than 9 bytes"):
             await client._exchange(wire.Call("GET", f"{server.url}/a", "A", max_bytes=9))
+
+
+async def test_an_answer_of_no_told_length_is_read_to_its_end(server: RawServer) -> None:
+    body = b"0123456789" * 50_000
+    server.answer(send(b"HTTP/1.1 200 OK\r\n\r\n" + body))
+    async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
+        answer = await client._exchange(wire.Call("GET", f"{server.url}/a", "A", max_bytes=len(body)))
+    assert answer.body == body
+
+
+async def test_a_packed_answer_is_as_long_as_it_is_unpacked(server: RawServer) -> None:
+    server.answer(reply(200, gzip.compress(b"x" * 100_000), {"Content-Encoding": "gzip"}))
+    async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
+        with pytest.raises(UnavailableError, match=r"^A: an answer of more than 1000 bytes"):
+            await client._exchange(wire.Call("GET", f"{server.url}/a", "A", max_bytes=1000))
 
 
 async def test_a_call_that_is_cancelled_raises_nothing_else(server: RawServer) -> None:

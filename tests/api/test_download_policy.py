@@ -114,6 +114,7 @@ def test_no_odd_url_leads_anywhere_else(tail: str, scheme: str, host: str, odd: 
     [
         ("https://a.example/b.mp4?sig=1#x", "https://a.example/b.mp4"),
         ("https://u:p@a.example/b@c", "https://a.example/b@c"),
+        ("https://a.example/x@y/z", "https://a.example/x@y/z"),
         ("https://a.example", "https://a.example"),
         ("https://a.example#/x?y", "https://a.example"),
     ],
@@ -124,4 +125,7 @@ def test_a_signed_url_does_not_show_its_signature(url: str, plain: str) -> None:
 
 def test_a_url_in_a_message_is_printable_and_short() -> None:
     assert redacted_url("https://a.example/\n\x1b\u202e") == "https://a.example/\\n\\x1b\\u202e"
-    assert len(redacted_url("https://a.example/" + "x" * 9000)) == 203
+    start = "https://a.example/"
+    longest = start + "x" * (200 - len(start))
+    assert redacted_url(longest) == longest
+    assert redacted_url(f"{longest}x") == redacted_url(longest + "x" * 9000) == f"{longest}..."
