@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_runcomfy.api import wire
 from airflow_provider_runcomfy.api.aio import RunComfyAsyncClient
-from airflow_provider_runcomfy.api.errors import InvalidInputError, UnavailableError
+from airflow_provider_runcomfy.api.errors import InvalidInputError, RateLimitedError, UnavailableError
 from airflow_provider_runcomfy.api.settings import Settings
 from tests.api.answers import status_of
 from tests.api.callers import REQUEST, TOKEN
@@ -59,6 +59,14 @@ async def test_a_packed_answer_is_as_long_as_it_is_unpacked(server: RawServer) -
     async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
         with pytest.raises(UnavailableError, match=r"^A: an answer of more than 1000 bytes"):
             await client._exchange(wire.Call("GET", f"{server.url}/a", "A", max_bytes=1000))
+
+
+async def test_it_hears_how_long_it_is_to_wait(server: RawServer) -> None:
+    server.answer(reply(429, headers={"Retry-After": "7"}))
+    async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
+        with pytest.raises(RateLimitedError) as raised:
+            await client.get_status(REQUEST)
+    assert raised.value.retry_after == 7.0
 
 
 async def test_a_call_that_is_cancelled_raises_nothing_else(server: RawServer) -> None:
