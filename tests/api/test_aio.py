@@ -61,6 +61,15 @@ async def test_a_packed_answer_is_as_long_as_it_is_unpacked(server: RawServer) -
             await client._exchange(wire.Call("GET", f"{server.url}/a", "A", max_bytes=1000))
 
 
+async def test_it_takes_no_cookies(server: RawServer) -> None:
+    server.answer(reply(200, status_of("in_queue"), {"Set-Cookie": "session=1; Path=/"}))
+    # By its name: of an address aiohttp would take none anyway.
+    async with RunComfyAsyncClient(Settings(TOKEN, f"http://localhost:{server.port}")) as client:
+        await client.get_status(REQUEST)
+        await client.get_status(REQUEST)
+    assert [received.headers.get("cookie") for received in server.requests] == [None, None]
+
+
 async def test_it_hears_how_long_it_is_to_wait(server: RawServer) -> None:
     server.answer(reply(429, headers={"Retry-After": "7"}))
     async with RunComfyAsyncClient(Settings(TOKEN, server.url)) as client:
