@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_runcomfy.api.environment import ca_bundle, proxy_for
+from airflow_provider_runcomfy.api.environment import ca_bundle, proxies_for, proxy_for
 from airflow_provider_runcomfy.api.errors import InvalidSettingsError, NotSentError, RunComfyError, UnavailableError
 from airflow_provider_runcomfy.api.types import RequestState
 from tests.api.answers import accepted, status_of
@@ -240,3 +240,10 @@ def test_a_submit_that_the_proxy_did_not_let_through_was_not_sent(
         client.submit(client.prepare_submit(MODEL, {}))
     assert upstream.requests == []
     assert len(clock.pauses) >= 3
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_is_for_the_url_whichever_its_scheme(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{scheme.upper()}_PROXY", "http://proxy.example:8080")
+    proxy = "http://proxy.example:8080"
+    assert proxies_for(f"{scheme}://runcomfy.example/a") == {"http": proxy, "https": proxy}

@@ -73,3 +73,20 @@ def test_connections_that_are_being_opened_are_left_and_the_others_shut_down() -
         session._connections.add(open_one)  # type: ignore[arg-type]
         session.shut_down()
         assert theirs.recv(1) == b""
+
+
+def test_a_socket_that_comes_after_the_time_is_shut_down_too() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(5)
+    late = OverTLS(ours)
+    late.sock = ours  # type: ignore[attr-defined]
+
+    def connect_late(session: ApiSession) -> None:
+        with session.at_most(0.01) as expired:
+            assert expired.wait(5)
+            session._connections.add(late)  # type: ignore[arg-type]
+            assert theirs.recv(1) == b""
+            raise requests.exceptions.ConnectionError
+
+    with ours, theirs, ApiSession() as session, pytest.raises(requests.exceptions.ReadTimeout):
+        connect_late(session)
