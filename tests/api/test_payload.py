@@ -11,6 +11,7 @@ from airflow_provider_runcomfy.api.payload import (
     excerpt,
     one_line,
     read_json,
+    without_queries,
     without_secret,
     words_of,
 )
@@ -135,3 +136,8 @@ def test_one_line(text: str, line: str) -> None:
 )
 def test_only_the_systems_words_are_repeated(error: Exception, words: str) -> None:
     assert words_of(error) == words
+
+
+def test_a_signed_url_loses_its_query_and_nothing_else() -> None:
+    text = "see https://a.example/b?X-Amz-Signature=s3cret, or http://a.example/c?d"
+    assert without_queries(text) == "see https://a.example/b?… or http://a.example/c?…"
