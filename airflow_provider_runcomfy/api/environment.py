@@ -31,8 +31,8 @@ def proxy_for(url: str) -> str | None:
 
     :raises InvalidSettingsError: for a kind of proxy that only one of the two transports knows, and for what is none.
     """
-    host = urlsplit(url).hostname or ""
-    proxy = None if is_loopback(host) else select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    host = urlsplit(url).hostname
+    proxy = None if is_loopback(host) else select_proxy(url, get_environ_proxies(url))
     if not proxy:
         return None
     if "://" not in proxy:

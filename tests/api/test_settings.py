@@ -178,7 +178,15 @@ def test_is_local(base_url: str, is_local: bool) -> None:
 
 @pytest.mark.parametrize(
     ("host", "is_one"),
-    [("[::1]", True), ("::1", True), ("localhost", True), ("127.255.255.255", True), ("128.0.0.1", False), ("", False)],
+    [
+        ("[::1]", True),
+        ("::1", True),
+        ("localhost", True),
+        ("127.255.255.255", True),
+        ("128.0.0.1", False),
+        ("X127.0.0.1X", False),
+        ("", False),
+    ],
 )
 def test_is_loopback(host: str, is_one: bool) -> None:
     assert is_loopback(host) is is_one

@@ -944,3 +944,9 @@ def test_a_call_without_an_answer_names_what_it_was_about() -> None:
     assert (of_model.model_id, of_model.request_id) == (MODEL, None)
     assert (of_request.model_id, of_request.request_id) == (None, REQUEST)
     assert str(of_request) == f"Status of request {REQUEST}: reset. The call can be repeated later."
+
+
+def test_an_answer_that_is_no_object_is_shown() -> None:
+    with pytest.raises(UnavailableError) as raised:
+        wire.parse_status(wire.status_call(SETTINGS, REQUEST), answer(["No", "way"]))
+    assert "the answer could not be read: No; way (HTTP 200). The call can be repeated later." in str(raised.value)
