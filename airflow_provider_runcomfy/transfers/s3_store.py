@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
-from airflow_provider_runcomfy.storage_errors import code, is_permanent, status
+from airflow_provider_runcomfy.storage_errors import code, is_permanent, said, status
 from airflow_provider_runcomfy.transfers.files import REQUEST_ID
 from airflow_provider_runcomfy.transfers.memory import give_back_large_blocks
 from airflow_provider_runcomfy.transfers.store import SHA256, StoredObject, storage_error
@@ -203,8 +203,7 @@ class S3Store:
             advice = (
                 f"Correct the connection {self._aws_conn_id!r}, and clear this task." if is_permanent(error) else None
             )
-            said = str(error)[:500].rstrip(".") + "."
-            raise storage_error("S3", "getting a client for", self.uri(""), said, advice=advice) from None
+            raise storage_error("S3", "getting a client for", self.uri(""), said(error), advice=advice) from None
 
     @contextmanager
     def _errors(self, key: str, doing: str) -> Iterator[None]:
