@@ -11,6 +11,9 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
 export NODE_EXTRA_CA_CERTS ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
 
+# The slow tests lie together: a process that is done takes over half of what the other has left.
+PARALLEL := -n 2 --dist worksteal
+
 # The oldest Airflow that the package declares, and the tests that also have to pass there.
 FLOOR := .venv-airflow-3.1
 FLOOR_TESTS := tests/dags tests/hooks tests/triggers tests/ui/test_app.py tests/lineage/test_assets.py \
@@ -49,7 +52,7 @@ distributed: $(DISTRIBUTED)/.up-to-date ## Run 300 clips on a cluster (CLIPS=...
 	@exec $(DISTRIBUTED)/bin/python -m dev.distributed $(if $(CLIPS),--clips=$(CLIPS))
 
 test: $(STAMP) ## Run all tests but those that look at Airflow's UI in a browser
-	$(BIN)/python -m pytest -n 2 -m "not browser"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not browser"
 
 test-ui: $(STAMP) ## Look at Airflow's UI in a Chromium (SCREENSHOTS=docs/img keeps what it sees)
 	@command -v chromium || command -v google-chrome || test -x "$$CHROMIUM" || { \
@@ -57,13 +60,13 @@ test-ui: $(STAMP) ## Look at Airflow's UI in a Chromium (SCREENSHOTS=docs/img ke
 	$(BIN)/python -m pytest -m browser tests/ui
 
 test-fast: $(STAMP) ## Run the tests that start neither Airflow nor a server
-	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not browser"
 
 test-floor: $(FLOOR)/.up-to-date ## Run the tests that need Airflow on the oldest one, 3.1
-	$(FLOOR)/bin/python -m pytest -n 2 $(FLOOR_TESTS)
+	$(FLOOR)/bin/python -m pytest $(PARALLEL) $(FLOOR_TESTS)
 
 test-stores: $(STORES)/.up-to-date $(AZURITE)/.up-to-date ## Run the tests of the copies over S3, GCS, Azure and a local folder
-	$(STORES)/bin/python -m pytest -n 2 tests/transfers tests/test_storage_errors.py tests/ui/test_presign_gcs.py tests/dev/test_gcs.py tests/test_provider.py tests/example_dags/test_to_gcs.py
+	$(STORES)/bin/python -m pytest $(PARALLEL) tests/transfers tests/test_storage_errors.py tests/ui/test_presign_gcs.py tests/dev/test_gcs.py tests/test_provider.py tests/example_dags/test_to_gcs.py
 
 compat: $(STAMP) ## Run the tests on every Airflow and Python that is supported (STRICT=1, WRITE=1, ONLY=..., PYTHONS=...: see docs/compatibility.md)
 	@exec $(BIN)/python -m dev.compat $(if $(STRICT),--strict) $(if $(WRITE),--write) $(if $(ONLY),--only="$(ONLY)") \
@@ -74,7 +77,7 @@ mutation: $(MUTATION)/.up-to-date ## Change the code that pays, one thing at a t
 
 coverage: $(STAMP) ## Run all tests, show which lines and branches of each room they reach, and fail below the floor
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 -m "not browser"
+	$(BIN)/coverage run -m pytest $(PARALLEL) -m "not browser"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --show-missing --fail-under=0
 	$(BIN)/coverage json --quiet --fail-under=0 -o .coverage/report.json
