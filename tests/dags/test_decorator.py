@@ -22,6 +22,7 @@ from airflow_provider_runcomfy.operators.runcomfy import (
 from airflow_provider_runcomfy.sandbox.server import Sandbox
 from airflow_provider_runcomfy.sensors.runcomfy import RunComfyRequestSensor
 from tests.airflow_db import needs_task_state_store, record, states, tries, xcom, xcom_keys
+from tests.compat import TaskDeferred
 from tests.dags.parts import CLIP, QUICK, RunDag, raised
 from tests.runcomfy import CONNECTION_VARIABLE, PRO, connection_to, count
 
@@ -312,8 +313,6 @@ def test_a_kill_while_the_function_runs_submits_nothing(
 @needs_task_state_store
 @pytest.mark.parametrize("cancel_on_kill", [True, False])
 def test_a_deferred_one_hands_its_flags_to_the_trigger(full: Sandbox, cancel_on_kill: bool) -> None:
-    from airflow.sdk.exceptions import TaskDeferred
-
     from tests.submission.parts import StateStore, TaskInstance, context_of
 
     given: Any = runcomfy_task(model_id=PRO, cancel_on_kill=cancel_on_kill, poll_interval=7)(lambda: CLIP)

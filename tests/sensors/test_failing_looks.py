@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_runcomfy.compat import AirflowSkipException, AirflowTaskTimeout
 from airflow_provider_runcomfy.exceptions import RunComfyConnectionError, RunComfyRetryableError
 from airflow_provider_runcomfy.hooks.runcomfy import RunComfyHook
 from airflow_provider_runcomfy.sandbox.server import Sandbox
 from airflow_provider_runcomfy.sensors.runcomfy import RunComfyRequestSensor
+from tests.compat import TaskDeferred
 from tests.sensors.parts import a_sensor, run
 from tests.triggers.waiting import submit
 

@@ -12,6 +12,7 @@ from airflow_provider_runcomfy.api.types import CancelOutcome
 from airflow_provider_runcomfy.exceptions import RunComfyRetryableError, UnknownSubmissionError
 from airflow_provider_runcomfy.operators.runcomfy import RunComfyGenerateOperator
 from airflow_provider_runcomfy.sandbox.server import Sandbox
+from tests.compat import TaskDeferred
 from tests.runcomfy import CONNECTION_VARIABLE, PRO, TOKEN, connection_to, count
 from tests.submission.parts import StateStore, TaskInstance, context_of
 
@@ -58,11 +59,6 @@ class TestKillDuringTheSubmit:
         assert busy_sandbox.requests()[-1]["state"] == "cancelled"
 
     def test_without_cancel_on_kill_its_request_is_left_and_waited_for(self, busy_sandbox: Sandbox) -> None:
-        try:
-            from airflow.sdk.exceptions import TaskDeferred
-        except ImportError:  # Airflow 3.1
-            from airflow.exceptions import TaskDeferred  # type: ignore[no-redef]
-
         self.make.cancel_on_kill = False
         self.fails(TaskDeferred)
         assert count(busy_sandbox)["cancel"] == 0
