@@ -115,6 +115,7 @@ def test_no_odd_url_leads_anywhere_else(tail: str, scheme: str, host: str, odd: 
         ("https://a.example/b.mp4?sig=1#x", "https://a.example/b.mp4"),
         ("https://u:p@a.example/b@c", "https://a.example/b@c"),
         ("https://a.example/x@y/z", "https://a.example/x@y/z"),
+        ("https://u:p@a.example/b/https://c@d", "https://a.example/b/https://c@d"),
         ("https://a.example", "https://a.example"),
         ("https://a.example#/x?y", "https://a.example"),
     ],

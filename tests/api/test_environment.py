@@ -247,3 +247,7 @@ def test_a_proxy_is_for_the_url_whichever_its_scheme(scheme: str, monkeypatch: p
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", "http://proxy.example:8080")
     proxy = "http://proxy.example:8080"
     assert proxies_for(f"{scheme}://runcomfy.example/a") == {"http": proxy, "https": proxy}
+
+
+def test_without_a_proxy_there_is_none_to_go_over() -> None:
+    assert proxies_for("https://runcomfy.example/a") == {}
